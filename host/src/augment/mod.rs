@@ -1,0 +1,1 @@
+//! Random changes to a training picture that keep its identity.

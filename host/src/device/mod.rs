@@ -1,0 +1,1 @@
+//! Talking to a camera: transports and the typed client.

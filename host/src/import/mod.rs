@@ -1,0 +1,1 @@
+//! Networks brought along: ONNX through tract, which also is our independent oracle.

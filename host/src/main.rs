@@ -1,0 +1,2 @@
+//! The `deja` command.
+fn main() {}

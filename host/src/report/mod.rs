@@ -1,0 +1,1 @@
+//! What stays after a run: one HTML page with its pictures inside.

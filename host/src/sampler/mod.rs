@@ -1,0 +1,1 @@
+//! Which pictures stand together in a batch. Metric learning lives on the make-up of its batches.

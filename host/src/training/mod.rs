@@ -1,0 +1,1 @@
+//! The loop that turns a data set and a recipe into a checkpoint.
