@@ -1,0 +1,182 @@
+//! One layer of the network: which kernel runs on which activations with which constants.
+
+use super::record::{array, put, u16_at, u32_at};
+use crate::quant::Requantizer;
+
+/// Length of a layer's record.
+pub const LAYER_BYTES: usize = 64;
+/// Most products summed into one accumulator; with |bias| ≤ 2³⁰ the sum then fits 32 bits.
+pub const MAX_FAN_IN: u32 = 65_535;
+
+/// Which operator a layer is, and how its weights lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerKind {
+    /// Dense convolution; weights `[out][kernel_height][kernel_width][in]`.
+    Convolution,
+    /// One filter a channel; weights `[kernel_height][kernel_width][channel]`.
+    Depthwise,
+    /// 1×1 convolution; weights `[out][in]`.
+    Pointwise,
+    /// Matrix on a 1×1 activation; weights `[out][in]`; the result is 16 bits wide: the raw embedding.
+    FullyConnected,
+    /// `requantize(a·multiplier_a + b·multiplier_b + bias)`, of two activations of one shape.
+    Add,
+    /// `requantize(Σ x + bias)` over all positions.
+    GlobalAveragePool,
+}
+
+impl LayerKind {
+    /// Every kind, in the order of their codes in a record.
+    pub const ALL: [Self; 6] =
+        [Self::Convolution, Self::Depthwise, Self::Pointwise, Self::FullyConnected, Self::Add, Self::GlobalAveragePool];
+
+    /// Whether there are weights, biases and one multiplier an output channel.
+    pub const fn has_weights(self) -> bool {
+        !matches!(self, Self::Add | Self::GlobalAveragePool)
+    }
+
+    /// The name in tables and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Convolution => "convolution",
+            Self::Depthwise => "depthwise",
+            Self::Pointwise => "pointwise",
+            Self::FullyConnected => "fully_connected",
+            Self::Add => "add",
+            Self::GlobalAveragePool => "global_average_pool",
+        }
+    }
+}
+
+/// One layer. What does not apply to its kind is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// The operator.
+    pub kind: LayerKind,
+    /// Number of the input activation.
+    pub input: u16,
+    /// Number of the second one ([`LayerKind::Add`]).
+    pub second_input: u16,
+    /// Number of the activation that is written: one more than the layer's own number.
+    pub output: u16,
+    /// Rows of the filter.
+    pub kernel_height: u8,
+    /// Columns of the filter.
+    pub kernel_width: u8,
+    /// Step in both directions.
+    pub stride: u8,
+    /// Rows of padding above; below is what the output's height needs. Padding holds the input's zero point.
+    pub padding_top: u8,
+    /// Columns of padding on the left.
+    pub padding_left: u8,
+    /// Least result of 8 bits (the activation function's lower bound).
+    pub low: i8,
+    /// Greatest result of 8 bits.
+    pub high: i8,
+    /// Where the weights stand.
+    pub weights_offset: u32,
+    /// How many bytes of them.
+    pub weights_bytes: u32,
+    /// Where the biases stand.
+    pub biases_offset: u32,
+    /// Where the multipliers stand.
+    pub multipliers_offset: u32,
+    /// Factor of the first input ([`LayerKind::Add`]), 16 bits.
+    pub multiplier_a: i16,
+    /// Factor of the second input ([`LayerKind::Add`]), 16 bits.
+    pub multiplier_b: i16,
+    /// The one bias of a layer without weights.
+    pub bias: i32,
+    /// The one requantization multiplier of a layer without weights.
+    pub multiplier: i32,
+}
+
+impl Layer {
+    /// A layer of this kind with every other field zero.
+    pub const fn new(kind: LayerKind) -> Self {
+        Self {
+            kind,
+            input: 0,
+            second_input: 0,
+            output: 0,
+            kernel_height: 0,
+            kernel_width: 0,
+            stride: 0,
+            padding_top: 0,
+            padding_left: 0,
+            low: 0,
+            high: 0,
+            weights_offset: 0,
+            weights_bytes: 0,
+            biases_offset: 0,
+            multipliers_offset: 0,
+            multiplier_a: 0,
+            multiplier_b: 0,
+            bias: 0,
+            multiplier: 0,
+        }
+    }
+
+    pub(super) fn decode(record: [u8; LAYER_BYTES]) -> Self {
+        // An unknown code was refused by `is_known`, which the check asks first.
+        let kind = LayerKind::ALL.get(usize::from(record[0])).copied().unwrap_or(LayerKind::Add);
+        Self {
+            kind,
+            input: u16_at(&record, 2),
+            second_input: u16_at(&record, 4),
+            output: u16_at(&record, 6),
+            kernel_height: record[8],
+            kernel_width: record[9],
+            stride: record[10],
+            padding_top: record[11],
+            padding_left: record[12],
+            low: i8::from_le_bytes([record[14]]),
+            high: i8::from_le_bytes([record[15]]),
+            weights_offset: u32_at(&record, 16),
+            weights_bytes: u32_at(&record, 20),
+            biases_offset: u32_at(&record, 24),
+            multipliers_offset: u32_at(&record, 28),
+            multiplier_a: i16::from_le_bytes(array(&record, 32)),
+            multiplier_b: i16::from_le_bytes(array(&record, 34)),
+            bias: i32::from_le_bytes(array(&record, 36)),
+            multiplier: i32::from_le_bytes(array(&record, 40)),
+        }
+    }
+
+    /// Whether a record has a known kind and zeros where nothing is defined.
+    pub(super) fn is_known(record: &[u8; LAYER_BYTES]) -> bool {
+        let reserved = record[44..].iter().chain([&record[1], &record[13]]);
+        usize::from(record[0]) < LayerKind::ALL.len() && reserved.copied().all(|b| b == 0)
+    }
+
+    /// The record of this layer.
+    pub fn encode(&self) -> [u8; LAYER_BYTES] {
+        let mut record = [0; LAYER_BYTES];
+        record[0] = LayerKind::ALL.iter().position(|&kind| kind == self.kind).unwrap_or_default() as u8;
+        put(&mut record, 2, &self.input.to_le_bytes());
+        put(&mut record, 4, &self.second_input.to_le_bytes());
+        put(&mut record, 6, &self.output.to_le_bytes());
+        put(&mut record, 8, &[self.kernel_height, self.kernel_width, self.stride, self.padding_top, self.padding_left]);
+        put(&mut record, 14, &self.low.to_le_bytes());
+        put(&mut record, 15, &self.high.to_le_bytes());
+        put(&mut record, 16, &self.weights_offset.to_le_bytes());
+        put(&mut record, 20, &self.weights_bytes.to_le_bytes());
+        put(&mut record, 24, &self.biases_offset.to_le_bytes());
+        put(&mut record, 28, &self.multipliers_offset.to_le_bytes());
+        put(&mut record, 32, &self.multiplier_a.to_le_bytes());
+        put(&mut record, 34, &self.multiplier_b.to_le_bytes());
+        put(&mut record, 36, &self.bias.to_le_bytes());
+        put(&mut record, 40, &self.multiplier.to_le_bytes());
+        record
+    }
+
+    /// The requantization of an 8-bit result with this zero point and multiplier.
+    pub fn requantizer(&self, multiplier: i32, zero_point: i8) -> Requantizer {
+        Requantizer {
+            multiplier,
+            zero_point: i32::from(zero_point),
+            low: i32::from(self.low),
+            high: i32::from(self.high),
+        }
+    }
+}
