@@ -1,1 +1,65 @@
 //! One loss a file: value and gradient with respect to the embeddings (or the logits).
+//!
+//! Metric losses see a [`Batch`] and answer with a [`MetricLoss`]; `metric` chooses one by its name in a recipe. The ID loss
+//! is `classifier` followed by `cross_entropy`. Every file holds its own plain twin in f64 and is checked against central
+//! differences of it (`check`).
+
+pub mod classifier;
+pub mod cross_entropy;
+pub mod metric;
+pub mod normalize;
+pub mod triplet;
+
+#[cfg(test)]
+mod check;
+
+pub use classifier::Classifier;
+pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use metric::{MetricKind, MetricSettings};
+pub use triplet::{Margin, triplet};
+
+/// B embeddings and whose they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Batch<'a> {
+    /// `[B, dimension]`, row-major.
+    pub embeddings: &'a [f32],
+    /// Components of an embedding.
+    pub dimension: usize,
+    /// `[B]`
+    pub identities: &'a [u32],
+}
+
+impl<'a> Batch<'a> {
+    /// Embedding `index`.
+    pub fn row(&self, index: usize) -> &'a [f32] {
+        &self.embeddings[index * self.dimension..(index + 1) * self.dimension]
+    }
+}
+
+/// What a metric loss says about a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricLoss {
+    /// The loss; 0 where the batch holds nothing to compare.
+    pub value: f32,
+    /// ∂value/∂embeddings, `[B, dimension]`.
+    pub gradient: Vec<f32>,
+    /// Share of the terms that still teach something (each loss says which those are), 0..1.
+    pub active_fraction: f32,
+    /// Mean d(a,p) over the terms.
+    pub positive_distance: f32,
+    /// Mean d(a,n) over the terms.
+    pub negative_distance: f32,
+}
+
+impl MetricLoss {
+    /// Of a batch with nothing to compare: loss 0, gradient 0.
+    pub fn nothing(values: usize) -> Self {
+        Self {
+            value: 0.0,
+            gradient: vec![0.0; values],
+            active_fraction: 0.0,
+            positive_distance: 0.0,
+            negative_distance: 0.0,
+        }
+    }
+}
