@@ -1,2 +1,13 @@
-//! Placeholder.
+//! What a camera does: embed a picture, compare it with the templates it keeps, say who it sees.
+//!
+//! * [`board`]: what a board fills in.
+//!
+//! The crate allocates nothing and knows no board and no operating system: the simulator and the host's evaluation run
+//! the very same code natively.
 #![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod board;
