@@ -2,7 +2,7 @@
 
 use super::layer::MAX_FAN_IN;
 use super::record::array;
-use super::{ALIGNMENT, ElementType, LAYER_BYTES, Layer, LayerKind, Model, ModelError, PREPROCESSING_BYTES};
+use super::{ALIGNMENT, LAYER_BYTES, Layer, LayerKind, Model, ModelError, OUTSIDE_ARENA, PREPROCESSING_BYTES};
 use super::{TENSOR_BYTES, Tensor};
 use crate::embedding::MAX_DIMENSION;
 use crate::tensor::Shape;
@@ -10,7 +10,7 @@ use crate::tensor::Shape;
 /// Greatest |bias|: with [`MAX_FAN_IN`] products of at most 2¹⁴ each, the accumulator stays below 2³¹.
 const MAX_BIAS: u32 = 1 << 30;
 /// Most layers of a model; bounds the time that the check takes.
-const MAX_LAYERS: u16 = 512;
+const MAX_LAYERS: usize = 512;
 
 pub(super) fn check(model: &Model<'_>) -> Result<(), ModelError> {
     sections(model)?;
@@ -20,45 +20,51 @@ pub(super) fn check(model: &Model<'_>) -> Result<(), ModelError> {
     ends(model)
 }
 
+/// Whether a file lies where its arrays can be used in place.
+pub(super) fn is_aligned(bytes: &[u8]) -> bool {
+    (bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT)
+}
+
 /// Alignment in memory, and every section within the file.
 fn sections(model: &Model<'_>) -> Result<(), ModelError> {
     let header = model.header();
-    if !(model.bytes.as_ptr() as usize).is_multiple_of(ALIGNMENT) {
+    if !is_aligned(model.bytes) {
         return Err(ModelError::Alignment);
     }
-    let golden = (header.picture_bytes() + usize::from(header.dimension)) * usize::from(header.golden_count);
-    section(model, header.tensors_offset, model.tensor_count() * TENSOR_BYTES)?;
-    section(model, header.layers_offset, usize::from(header.layer_count) * LAYER_BYTES)?;
-    section(model, header.preprocessing_offset, PREPROCESSING_BYTES)?;
+    let golden = (header.picture_bytes() + u64::from(header.dimension)) * u64::from(header.golden_count);
+    section(model, header.tensors_offset, u64::from(header.tensor_count) * TENSOR_BYTES as u64)?;
+    section(model, header.layers_offset, u64::from(header.layer_count) * LAYER_BYTES as u64)?;
+    section(model, header.preprocessing_offset, PREPROCESSING_BYTES as u64)?;
     section(model, header.golden_offset, golden)?;
     let dimension = usize::from(header.dimension);
-    let lists = [model.tensor_count(), usize::from(header.layer_count), header.picture_bytes(), dimension];
-    let counts = header.layer_count > MAX_LAYERS || header.tensor_count != header.layer_count.saturating_add(1);
-    if lists.contains(&0) || dimension > MAX_DIMENSION || counts {
-        return Err(ModelError::Field);
-    }
-    Ok(())
+    let counted = (1..=MAX_LAYERS).contains(&usize::from(header.layer_count))
+        && header.tensor_count == header.layer_count + 1
+        && (1..=MAX_DIMENSION).contains(&dimension);
+    if counted { Ok(()) } else { Err(ModelError::Field) }
 }
 
-fn section(model: &Model<'_>, offset: u32, len: usize) -> Result<(), ModelError> {
+fn section(model: &Model<'_>, offset: u32, len: u64) -> Result<(), ModelError> {
     if !(offset as usize).is_multiple_of(ALIGNMENT) {
         return Err(ModelError::Alignment);
     }
-    match (offset as usize).checked_add(len) {
-        Some(end) if end <= model.bytes.len() => Ok(()),
-        _ => Err(ModelError::Section),
-    }
+    let end = u64::from(offset) + len;
+    if end <= model.bytes.len() as u64 { Ok(()) } else { Err(ModelError::Section) }
 }
 
-/// Every activation lies within the arena; 16-bit ones at even places.
+/// Every activation but the raw embedding lies within the arena.
 fn tensors(model: &Model<'_>) -> Result<(), ModelError> {
-    for (index, tensor) in (0..).zip(model.tensors()) {
-        let end = u64::from(tensor.arena_offset) + tensor.bytes();
-        let even = tensor.element == Some(ElementType::Int8)
-            || (tensor.arena_offset.is_multiple_of(2) && tensor.zero_point == 0);
-        // Fits in 32 bits, so that lengths can be computed in `usize` on every target.
-        let small = tensor.shape.len() <= u64::from(u32::MAX) / 2;
-        if tensor.bytes() == 0 || !small || end > u64::from(model.header.arena_bytes) || !even {
+    let last = model.header.layer_count;
+    for index in 0..=last {
+        let tensor = model.tensor(index);
+        let start = model.header.tensors_offset as usize + usize::from(index) * TENSOR_BYTES;
+        let placed = if index == last {
+            tensor.arena_offset == OUTSIDE_ARENA && tensor.zero_point == 0
+        } else {
+            // The arena's length has 32 bits, so that lengths can be computed in `usize` on every target.
+            let end = u64::from(tensor.arena_offset) + tensor.shape.len();
+            (tensor.arena_offset as usize).is_multiple_of(ALIGNMENT) && end <= u64::from(model.header.arena_bytes)
+        };
+        if !Tensor::is_known(&array(model.bytes, start)) || tensor.shape.is_empty() || !placed {
             return Err(ModelError::Tensor { index });
         }
     }
@@ -72,14 +78,14 @@ fn layer(model: &Model<'_>, index: u16) -> Result<(), ModelError> {
         return Err(fault);
     }
     let layer = model.layer(index);
-    let count = model.header.tensor_count;
-    if layer.input >= count || layer.second_input >= count || layer.output >= count {
+    // Layer `i` writes activation `i + 1` and reads only what was written; the raw embedding is the last layer's.
+    let ordered = layer.output == index + 1 && layer.input <= index && layer.second_input <= index;
+    let is_last = index + 1 == model.header.layer_count;
+    if !ordered || is_last != (layer.kind == LayerKind::FullyConnected) {
         return Err(fault);
     }
     let (input, output) = (model.tensor(layer.input), model.tensor(layer.output));
-    let wanted = if layer.kind == LayerKind::FullyConnected { ElementType::Int16 } else { ElementType::Int8 };
-    let elements = input.element == Some(ElementType::Int8) && output.element == Some(wanted);
-    if !elements || layer.low > layer.high || !shapes_fit(model, &layer, input.shape, output.shape) {
+    if layer.low > layer.high || !shapes_fit(model, &layer, input.shape, output.shape) {
         return Err(fault);
     }
     if layer.kind.has_weights() {
@@ -96,10 +102,7 @@ fn shapes_fit(model: &Model<'_>, layer: &Layer, input: Shape, output: Shape) -> 
         LayerKind::Depthwise => windows_fit(layer, input, output) && input.channels == output.channels,
         LayerKind::Pointwise => input.height == output.height && input.width == output.width,
         LayerKind::FullyConnected => input.positions() == 1 && output.positions() == 1,
-        LayerKind::Add => {
-            let second = model.tensor(layer.second_input);
-            second.element == Some(ElementType::Int8) && second.shape == input && output == input
-        }
+        LayerKind::Add => model.tensor(layer.second_input).shape == input && output == input,
         LayerKind::GlobalAveragePool => output.positions() == 1 && input.channels == output.channels,
     }
 }
@@ -125,8 +128,8 @@ fn weights(model: &Model<'_>, layer: &Layer, index: u16, input: Shape, output: S
     if u64::from(fan_in) * u64::from(output.channels) != u64::from(layer.weights_bytes) {
         return Err(ModelError::Layer { index });
     }
-    let channels = usize::from(output.channels) * 4;
-    section(model, layer.weights_offset, layer.weights_bytes as usize)?;
+    let channels = u64::from(output.channels) * 4;
+    section(model, layer.weights_offset, layer.weights_bytes.into())?;
     section(model, layer.biases_offset, channels)?;
     section(model, layer.multipliers_offset, channels)?;
     if model.multipliers(layer).iter().any(|&multiplier| multiplier < 0) {
@@ -149,19 +152,21 @@ fn constants(layer: &Layer, index: u16, input: Shape) -> Result<(), ModelError> 
     Ok(())
 }
 
-/// Layer `i` writes activation `i + 1`, reads only what was written, and writes over nothing that it or a later layer
-/// reads.
+/// No layer writes over an activation that it or a later layer reads.
 fn arena(model: &Model<'_>) -> Result<(), ModelError> {
-    let reads = |layer: &Layer, tensor: u16| {
-        layer.input == tensor || (layer.kind == LayerKind::Add && layer.second_input == tensor)
-    };
-    for (index, layer) in (0..).zip(model.layers()) {
-        if layer.output != index + 1 || layer.input > index || layer.second_input > index {
-            return Err(ModelError::Layer { index });
+    // One more than the number of the last layer that reads an activation.
+    let mut read_until = [0; MAX_LAYERS];
+    for (index, layer) in (1..).zip(model.layers()) {
+        read_until[usize::from(layer.input)] = index;
+        if layer.kind == LayerKind::Add {
+            read_until[usize::from(layer.second_input)] = index;
         }
-        let output = model.tensor(layer.output);
-        let still_read = |tensor: u16| (index..model.header.layer_count).any(|i| reads(&model.layer(i), tensor));
-        if (0..=index).any(|tensor| overlap(&model.tensor(tensor), &output) && still_read(tensor)) {
+    }
+    // The raw embedding, which the last layer writes, lies elsewhere.
+    for index in 0..model.header.layer_count - 1 {
+        let output = model.tensor(index + 1);
+        let mut kept = (0..=index).filter(|&tensor| read_until[usize::from(tensor)] > index);
+        if kept.any(|tensor| overlap(&model.tensor(tensor), &output)) {
             return Err(ModelError::Arena { layer: index });
         }
     }
@@ -173,18 +178,15 @@ fn overlap(a: &Tensor, b: &Tensor) -> bool {
     a.start < b.end && b.start < a.end
 }
 
-/// The first activation is the picture, the last layer writes the raw embedding.
+/// The first activation is the picture, the last one the embedding.
 fn ends(model: &Model<'_>) -> Result<(), ModelError> {
     let header = model.header();
-    let input = model.tensor(0);
-    let picture = Shape::new(header.input_height, header.input_width, 3);
-    if input.element != Some(ElementType::Int8) || input.shape != picture {
+    if model.tensor(0).shape != Shape::new(header.input_height, header.input_width, 3) {
         return Err(ModelError::Tensor { index: 0 });
     }
-    let index = header.layer_count - 1;
-    let last = model.layer(index);
-    if last.kind != LayerKind::FullyConnected || model.tensor(last.output).shape.channels != header.dimension {
-        return Err(ModelError::Layer { index });
+    let last = header.layer_count;
+    if model.tensor(last).shape.channels != header.dimension {
+        return Err(ModelError::Tensor { index: last });
     }
     Ok(())
 }

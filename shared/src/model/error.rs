@@ -24,7 +24,7 @@ pub enum ModelError {
     Alignment,
     /// A section reaches beyond the end of the file.
     Section,
-    /// An activation reaches beyond the arena, is empty, or has a wrong element type.
+    /// An activation reaches beyond the arena, is empty or misaligned, or is not what its place in the network demands.
     Tensor {
         /// Its number.
         index: u16,

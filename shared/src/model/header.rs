@@ -70,7 +70,11 @@ impl Header {
         if reserved.into_iter().any(|range| bytes[range].iter().any(|&b| b != 0)) {
             return Err(ModelError::Field);
         }
-        Ok(Self::fields(&array(bytes, 0)))
+        let header = Self::fields(&array(bytes, 0));
+        if (header.total_bytes as usize) < HEADER_BYTES {
+            return Err(ModelError::Truncated);
+        }
+        Ok(header)
     }
 
     fn fields(record: &[u8; HEADER_BYTES]) -> Self {
@@ -127,7 +131,7 @@ impl Header {
     }
 
     /// Bytes of one picture of the input size: height × width × 3.
-    pub fn picture_bytes(&self) -> usize {
-        usize::from(self.input_height) * usize::from(self.input_width) * 3
+    pub fn picture_bytes(&self) -> u64 {
+        u64::from(self.input_height) * u64::from(self.input_width) * 3
     }
 }

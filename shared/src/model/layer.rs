@@ -1,7 +1,6 @@
 //! One layer of the network: which kernel runs on which activations with which constants.
 
 use super::record::{array, put, u16_at, u32_at};
-use crate::quant::Requantizer;
 
 /// Length of a layer's record.
 pub const LAYER_BYTES: usize = 64;
@@ -17,7 +16,8 @@ pub enum LayerKind {
     Depthwise,
     /// 1×1 convolution; weights `[out][in]`.
     Pointwise,
-    /// Matrix on a 1×1 activation; weights `[out][in]`; the result is 16 bits wide: the raw embedding.
+    /// Matrix on a 1×1 activation; weights `[out][in]`; the last layer and no other. Its result has 16 bits, within
+    /// [`crate::quant::INT16`] whatever the layer's bounds say: the raw embedding.
     FullyConnected,
     /// `requantize(a·multiplier_a + b·multiplier_b + bias)`, of two activations of one shape.
     Add,
@@ -168,15 +168,5 @@ impl Layer {
         put(&mut record, 36, &self.bias.to_le_bytes());
         put(&mut record, 40, &self.multiplier.to_le_bytes());
         record
-    }
-
-    /// The requantization of an 8-bit result with this zero point and multiplier.
-    pub fn requantizer(&self, multiplier: i32, zero_point: i8) -> Requantizer {
-        Requantizer {
-            multiplier,
-            zero_point: i32::from(zero_point),
-            low: i32::from(self.low),
-            high: i32::from(self.high),
-        }
     }
 }

@@ -19,7 +19,7 @@ mod tensor;
 pub use error::ModelError;
 pub use header::{HEADER_BYTES, Header, MAGIC, NAME_BYTES, VERSION};
 pub use layer::{LAYER_BYTES, Layer, LayerKind, MAX_FAN_IN};
-pub use tensor::{ElementType, TENSOR_BYTES, Tensor};
+pub use tensor::{OUTSIDE_ARENA, TENSOR_BYTES, Tensor};
 
 use sha2::{Digest, Sha256};
 
@@ -65,6 +65,9 @@ impl<'a> Model<'a> {
         if header.fingerprint != *fingerprint {
             return Err(ModelError::Corrupt);
         }
+        if !check::is_aligned(bytes) {
+            return Err(ModelError::Alignment);
+        }
         Ok(Self { bytes, header })
     }
 
@@ -88,7 +91,7 @@ impl<'a> Model<'a> {
         usize::from(self.header.tensor_count)
     }
 
-    /// Activation number `index` < [`Model::tensor_count`].
+    /// Activation number `index` < [`Model::tensor_count`]: 0 is the picture, the last one the raw embedding.
     pub fn tensor(&self, index: u16) -> Tensor {
         let start = self.header.tensors_offset as usize + usize::from(index) * TENSOR_BYTES;
         Tensor::decode(record::array(self.bytes, start))
@@ -135,7 +138,7 @@ impl<'a> Model<'a> {
     /// Pairs of a picture (RGB bytes of the input size) and the components of the embedding it must give.
     pub fn golden(&self) -> impl ExactSizeIterator<Item = (&'a [u8], &'a [i8])> + use<'a> {
         let model = *self;
-        let (picture, dimension) = (self.header.picture_bytes(), usize::from(self.header.dimension));
+        let (picture, dimension) = (self.header.picture_bytes() as usize, usize::from(self.header.dimension));
         (0..self.header.golden_count).map(move |index| {
             let start = model.header.golden_offset + u32::from(index) * (picture + dimension) as u32;
             let pair = model.section(start, picture + dimension);

@@ -6,34 +6,19 @@ use crate::tensor::Shape;
 /// Length of an activation's record.
 pub const TENSOR_BYTES: usize = 16;
 
-/// How the values of an activation are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ElementType {
-    /// 8 bits: everything between the layers.
-    Int8,
-    /// 16 bits, zero point 0: the raw embedding.
-    Int16,
-}
-
-impl ElementType {
-    /// Bytes of one value.
-    pub const fn bytes(self) -> u64 {
-        match self {
-            Self::Int8 => 1,
-            Self::Int16 => 2,
-        }
-    }
-}
+/// Where an activation that does not lie in the arena says that it lies: the raw embedding.
+pub const OUTSIDE_ARENA: u32 = 0;
 
 /// One activation. The real value is `scale · (q − zero_point)`.
+///
+/// All values are 8 bits wide, except those of the last activation: the raw embedding has 16 bits, zero point 0, and
+/// does not lie in the arena.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tensor {
     /// Extents.
     pub shape: Shape,
-    /// Where it lies in the arena, in bytes.
+    /// Where it lies in the arena, in bytes: a multiple of [`super::ALIGNMENT`].
     pub arena_offset: u32,
-    /// Its element type; `None` where the record holds an unknown one.
-    pub element: Option<ElementType>,
     /// The value that stands for zero.
     pub zero_point: i8,
     /// What one step is worth. The camera does not use it; the host compares layers with it.
@@ -45,11 +30,6 @@ impl Tensor {
         Self {
             arena_offset: u32_at(&record, 0),
             shape: Shape::new(u16_at(&record, 4), u16_at(&record, 6), u16_at(&record, 8)),
-            element: match record[10] {
-                0 => Some(ElementType::Int8),
-                1 => Some(ElementType::Int16),
-                _ => None,
-            },
             zero_point: i8::from_le_bytes([record[11]]),
             scale: f32::from_le_bytes(array(&record, 12)),
         }
@@ -62,24 +42,19 @@ impl Tensor {
         put(&mut record, 4, &self.shape.height.to_le_bytes());
         put(&mut record, 6, &self.shape.width.to_le_bytes());
         put(&mut record, 8, &self.shape.channels.to_le_bytes());
-        record[10] = match self.element {
-            Some(ElementType::Int8) => 0,
-            Some(ElementType::Int16) => 1,
-            None => u8::MAX,
-        };
         put(&mut record, 11, &self.zero_point.to_le_bytes());
         put(&mut record, 12, &self.scale.to_le_bytes());
         record
     }
 
-    /// Bytes in the arena; 0 for an unknown element type.
-    pub fn bytes(&self) -> u64 {
-        self.element.map_or(0, |element| element.bytes() * self.shape.len())
+    /// Whether a record holds zeros where nothing is defined.
+    pub(super) fn is_known(record: &[u8; TENSOR_BYTES]) -> bool {
+        record[10] == 0
     }
 
-    /// The bytes of the arena that it takes.
+    /// The bytes of the arena that it takes; without meaning for the raw embedding.
     pub fn range(&self) -> core::ops::Range<usize> {
         let start = self.arena_offset as usize;
-        start..start.saturating_add(self.bytes() as usize)
+        start..start.saturating_add(self.shape.len() as usize)
     }
 }
