@@ -1,6 +1,8 @@
 //! What a camera does: embed a picture, compare it with the templates it keeps, say who it sees.
 //!
-//! * [`board`]: what a board fills in.
+//! * [`board`]: what a board fills in,
+//! * [`kernels`]: the operators of a network in integers,
+//! * [`embedder`]: a picture and a model → an embedding.
 //!
 //! The crate allocates nothing and knows no board and no operating system: the simulator and the host's evaluation run
 //! the very same code natively.
@@ -11,3 +13,5 @@
 extern crate std;
 
 pub mod board;
+pub mod embedder;
+pub mod kernels;

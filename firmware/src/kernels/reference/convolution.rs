@@ -1,0 +1,93 @@
+//! Dense convolution.
+
+use deja_shared::tensor::View;
+
+use super::{dot, narrow, sum};
+use crate::kernels::{Overlap, Windowed};
+
+/// `y[i,j,o] = requantize(bias[o] + Σ x[i·s−p+u, j·s−p+v, c] · w[o,u,v,c])`, where x beyond the edge is the input's zero
+/// point.
+pub fn convolution(arguments: Windowed<'_>) {
+    let Windowed { input, input_zero_point, window, parameters, range, output } = arguments;
+    let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
+    let row_len = usize::from(window.kernel_width) * usize::from(input.shape.channels);
+    let fan_in = row_len * usize::from(window.kernel_height);
+    for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
+        let rows = window.rows(input.shape.height, i);
+        for (j, results) in output_row.chunks_exact_mut(channels).enumerate() {
+            let columns = window.columns(input.shape.width, j);
+            let place = Place { input, rows: &rows, columns: &columns, padding: input_zero_point.into(), row_len };
+            for (result, (weights, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
+                let accumulator = bias.wrapping_add(place.products(weights));
+                *result = narrow(range.requantizer(multiplier).apply(accumulator));
+            }
+        }
+    }
+}
+
+/// A window at one position of the input.
+struct Place<'a> {
+    input: View<'a>,
+    rows: &'a Overlap,
+    columns: &'a Overlap,
+    padding: i32,
+    /// Weights of one row of the filter: columns × channels, which lie as the input's do.
+    row_len: usize,
+}
+
+impl Place<'_> {
+    /// Σ x·w over the whole window, padding included.
+    fn products(&self, weights: &[i8]) -> i32 {
+        let rows = weights.chunks_exact(self.row_len).enumerate();
+        rows.map(|(u, weights)| self.row_products(u, weights)).fold(0, i32::wrapping_add)
+    }
+
+    fn row_products(&self, u: usize, weights: &[i8]) -> i32 {
+        if !self.rows.taps.contains(&u) {
+            return self.padding.wrapping_mul(sum(weights));
+        }
+        let channels = usize::from(self.input.shape.channels);
+        let y = self.rows.start + u - self.rows.taps.start;
+        let start = (y * usize::from(self.input.shape.width) + self.columns.start) * channels;
+        let (from, to) = (self.columns.taps.start * channels, self.columns.taps.end * channels);
+        let beside = sum(&weights[..from]).wrapping_add(sum(&weights[to..]));
+        let inside = dot(&self.input.data[start..start + to - from], &weights[from..to]);
+        self.padding.wrapping_mul(beside).wrapping_add(inside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+    use crate::kernels::Window;
+    use deja_shared::tensor::Shape;
+    use proptest::prelude::*;
+
+    /// A picture of 2×2 with one channel, a filter of 3×3 and padding all round: by hand, at scale ¼.
+    #[test]
+    fn golden_vectors() {
+        let weights = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        let window = Window { kernel_height: 3, kernel_width: 3, stride: 1, padding_top: 1, padding_left: 1 };
+        let mut data = [0; 4];
+        convolution(Windowed {
+            input: view(Shape::new(2, 2, 1), &[11, 12, 13, 14]),
+            input_zero_point: 10,
+            window,
+            // 4 − 10·45: a bias of 4 with the zero point folded in over the whole window.
+            parameters: parameters(&weights, &[4 - 450], &[QUARTER]),
+            range: FULL,
+            output: view_mut(Shape::new(2, 2, 1), &mut data),
+        });
+        // 4 + 1·5 + 2·6 + 3·8 + 4·9 = 81, 4 + 4 + 10 + 21 + 32 = 71, 4 + 2 + 6 + 15 + 24 = 51, 4 + 1 + 4 + 12 + 20 = 41;
+        // a quarter of each is 20.25, 17.75, 12.75, 10.25.
+        assert_eq!(data, [20, 18, 13, 10]);
+    }
+
+    proptest! {
+        #[test]
+        fn equals_its_twin(case in windowed_case(false)) {
+            prop_assert_eq!(case.run(convolution), case.twin());
+        }
+    }
+}
