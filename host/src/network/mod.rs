@@ -1,4 +1,80 @@
 //! The network as data (`graph`), the named networks, and the engine that runs and differentiates them.
+//!
+//! `interpreter` runs a graph node by node and is the reference; `engine` runs the same graph as a plan of fused steps,
+//! forward and backward, over a batch and a team of threads. Both compute with [`crate::compute`] and agree.
 
+pub mod builder;
+pub mod engine;
+pub mod float_model;
 pub mod graph;
+pub mod interpreter;
+pub mod mobilenet_v2;
+
+pub use engine::{Engine, Gradients, Outputs};
+pub use float_model::FloatModel;
 pub use graph::{Activation, Graph, Node, NodeId, Operator, Parameter, ParameterId, Role, Shape};
+pub use mobilenet_v2::MobileNetV2;
+
+/// The names [`by_name`] knows.
+pub const NAMES: [&str; 5] =
+    ["mobilenet_v2_0.25", "mobilenet_v2_0.35", "mobilenet_v2_0.5", "mobilenet_v2_0.75", "mobilenet_v2_1"];
+
+/// Why there is no such network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetworkError {
+    /// No network has this name.
+    #[error("no network is named `{name}`; choose one of {}", NAMES.join(", "))]
+    UnknownName {
+        /// What was asked for.
+        name: String,
+    },
+    /// The picture or the embedding has no extent.
+    #[error(
+        "`{name}` needs a picture of at least 1x1 and at least 1 embedding component, not {height}x{width} and {embedding}"
+    )]
+    Empty {
+        /// What was asked for.
+        name: String,
+        /// Rows of the picture.
+        height: usize,
+        /// Columns of the picture.
+        width: usize,
+        /// Components of the embedding.
+        embedding: usize,
+    },
+}
+
+/// The network called `name` (one of [`NAMES`]) for pictures of `input` = \[height, width\], initialized from `seed`.
+///
+/// # Errors
+/// An unknown name (the message lists the known ones), or an extent of zero.
+pub fn by_name(name: &str, input: [usize; 2], embedding: usize, seed: u64) -> Result<Graph, NetworkError> {
+    let unknown = || NetworkError::UnknownName { name: name.into() };
+    if !NAMES.contains(&name) {
+        return Err(unknown());
+    }
+    let width = name.rsplit('_').next().and_then(|width| width.parse().ok()).ok_or_else(unknown)?;
+    if input.contains(&0) || embedding == 0 {
+        return Err(NetworkError::Empty { name: name.into(), height: input[0], width: input[1], embedding });
+    }
+    Ok(MobileNetV2 { width, input, embedding }.build(seed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_name_builds_a_network_of_that_name() {
+        for name in NAMES {
+            assert_eq!(by_name(name, [32, 32], 8, 0).expect("a listed name").name, name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = by_name("resnet_50", [32, 32], 8, 0).expect_err("no such network");
+        assert!(error.to_string().contains("mobilenet_v2_0.35"), "{error}");
+        assert!(by_name("mobilenet_v2_0.35", [0, 32], 8, 0).is_err());
+    }
+}

@@ -1,0 +1,289 @@
+//! A graph turned into the steps the engine runs, and where every intermediate result lives.
+//!
+//! Only what linear operators, sums and pools compute is stored (a [`Tensor`]). A batch norm and an activation behind
+//! it are a [`View`] of that tensor, evaluated again wherever they are needed.
+
+use crate::compute::Window;
+use crate::network::{Activation, Graph, Node, NodeId, Operator, ParameterId, Shape};
+
+/// Everything the engine must know of a graph besides the values of its parameters.
+#[derive(Debug)]
+pub struct Plan {
+    pub tensors: Vec<Tensor>,
+    pub views: Vec<View>,
+    pub norms: Vec<Norm>,
+    pub steps: Vec<Step>,
+    /// The views that are the graph's two results: raw and after the neck.
+    pub outputs: [usize; 2],
+    /// Length per picture of each buffer that gradients are kept in.
+    pub slots: Vec<usize>,
+}
+
+/// A stored result. Tensor 0 is the picture and is stored as bytes.
+#[derive(Debug)]
+pub struct Tensor {
+    pub shape: Shape,
+    /// Batch norms that take the statistics of this tensor.
+    pub norms: Vec<usize>,
+    /// Views through which a gradient arrives.
+    pub views: Vec<usize>,
+}
+
+/// act(norm(tensor)), either part optional.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    pub tensor: usize,
+    pub norm: Option<usize>,
+    pub activation: Option<Activation>,
+    /// The gradient buffer, for views through which a gradient arrives.
+    pub slot: usize,
+}
+
+impl View {
+    /// Whether the view is the tensor itself.
+    pub fn is_plain(&self) -> bool {
+        self.norm.is_none() && self.activation.is_none()
+    }
+}
+
+/// A batch norm over `tensor`.
+#[derive(Debug)]
+pub struct Norm {
+    pub tensor: usize,
+    pub gamma: ParameterId,
+    pub beta: ParameterId,
+    pub mean: ParameterId,
+    pub variance: ParameterId,
+    pub epsilon: f32,
+}
+
+/// What a step computes; weights and biases stand in [`Step`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    Convolution(Window),
+    Depthwise(Window),
+    /// Pointwise and fully connected: the same product over rows of channels.
+    Matrix,
+    /// The sum of all inputs (of one input: a copy, where a view cannot stand on a view).
+    Sum,
+    GlobalAveragePool,
+}
+
+/// Computes one tensor from views.
+#[derive(Debug)]
+pub struct Step {
+    pub kind: Kind,
+    pub inputs: Vec<Input>,
+    pub output: usize,
+    pub weight: Option<ParameterId>,
+    pub bias: Option<ParameterId>,
+    /// How many pictures are worked on at once, so that their activations stay in the cache.
+    pub group: usize,
+}
+
+/// One input of a step, and what the backward pass does with its gradient.
+#[derive(Debug, Clone, Copy)]
+pub struct Input {
+    pub view: usize,
+    /// Whether a gradient is wanted (not for the picture).
+    pub differentiated: bool,
+    /// Whether some consumer has already written the gradient, so that this one adds.
+    pub accumulate: bool,
+    /// Whether this consumer is the last to contribute, so that the gradient can pass the activation.
+    pub finish: bool,
+}
+
+/// Pictures are grouped until their input and output reach this many values (of 4 bytes).
+const GROUP_VALUES: usize = 1 << 14;
+
+impl Plan {
+    /// Lays out the part of `graph` that its results depend on.
+    pub fn new(graph: &Graph) -> Self {
+        let mut builder = Builder::new(graph);
+        let live = live_nodes(graph);
+        for (index, node) in graph.nodes.iter().enumerate() {
+            if live[index] {
+                let view = builder.add(node);
+                builder.node_views[index] = view;
+            }
+        }
+        let outputs = [graph.raw_embedding, graph.embedding].map(|id| builder.node_views[id.0]);
+        let mut plan = builder.plan;
+        plan.outputs = outputs;
+        plan.mark_gradients();
+        plan.assign_slots();
+        plan
+    }
+
+    /// Whether `view` has been given a gradient by the caller when the backward pass begins.
+    pub fn is_output(&self, view: usize) -> bool {
+        self.outputs.contains(&view)
+    }
+
+    /// Values of one picture in `tensor`.
+    pub fn len(&self, tensor: usize) -> usize {
+        self.tensors[tensor].shape.len()
+    }
+
+    /// Whether no step contributes to the gradient of `view`, so that it is finished when the caller has given it.
+    pub fn only_output(&self, view: usize) -> bool {
+        !self.steps.iter().any(|step| step.inputs.iter().any(|input| input.view == view))
+    }
+
+    fn mark_gradients(&mut self) {
+        let mut seen: Vec<bool> = (0..self.views.len()).map(|view| self.is_output(view)).collect();
+        for step in self.steps.iter_mut().rev() {
+            for input in &mut step.inputs {
+                input.differentiated = self.views[input.view].tensor != 0;
+                input.accumulate = std::mem::replace(&mut seen[input.view], true);
+            }
+        }
+        let mut finished = vec![false; self.views.len()];
+        for step in &mut self.steps {
+            for input in step.inputs.iter_mut().rev() {
+                input.finish = !std::mem::replace(&mut finished[input.view], true);
+            }
+        }
+        for (index, view) in self.views.iter().enumerate().filter(|(index, _)| seen[*index]) {
+            self.tensors[view.tensor].views.push(index);
+        }
+    }
+
+    /// Gives each gradient a buffer for as long as it lives: from its first contribution to its tensor's producer.
+    fn assign_slots(&mut self) {
+        let mut free: Vec<usize> = Vec::new();
+        for view in self.outputs {
+            self.open(view, &mut free);
+        }
+        for step in (0..self.steps.len()).rev() {
+            for index in 0..self.steps[step].inputs.len() {
+                let input = self.steps[step].inputs[index];
+                if input.differentiated {
+                    self.open(input.view, &mut free);
+                }
+            }
+            let finished = &self.tensors[self.steps[step].output].views;
+            free.extend(finished.iter().map(|view| self.views[*view].slot));
+        }
+    }
+
+    /// Takes the free buffer that fits best for `view`, unless it already has one.
+    fn open(&mut self, view: usize, free: &mut Vec<usize>) {
+        if self.views[view].slot != usize::MAX {
+            return;
+        }
+        let len = self.len(self.views[view].tensor);
+        let waste = |slot: &usize| (self.slots[*slot] < len, self.slots[*slot].abs_diff(len));
+        let best = (0..free.len()).min_by_key(|index| waste(&free[*index]));
+        let slot = best.map_or(self.slots.len(), |index| free.swap_remove(index));
+        if slot == self.slots.len() {
+            self.slots.push(0);
+        }
+        self.slots[slot] = self.slots[slot].max(len);
+        self.views[view].slot = slot;
+    }
+}
+
+fn live_nodes(graph: &Graph) -> Vec<bool> {
+    let mut live = vec![false; graph.nodes.len()];
+    live[0] = true;
+    live[graph.raw_embedding.0] = true;
+    live[graph.embedding.0] = true;
+    for index in (0..graph.nodes.len()).rev() {
+        if live[index] {
+            graph.nodes[index].inputs.iter().for_each(|input| live[input.0] = true);
+        }
+    }
+    live
+}
+
+struct Builder<'a> {
+    graph: &'a Graph,
+    plan: Plan,
+    /// Per node of the graph, the view that is its value.
+    node_views: Vec<usize>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let plan =
+            Plan { tensors: vec![], views: vec![], norms: vec![], steps: vec![], outputs: [0; 2], slots: vec![] };
+        Self { graph, plan, node_views: vec![usize::MAX; graph.nodes.len()] }
+    }
+
+    fn add(&mut self, node: &Node) -> usize {
+        let input = |builder: &Self, index: usize| builder.node_views[node.inputs[index].0];
+        match node.operator {
+            Operator::Input => self.tensor(node.shape),
+            Operator::Convolution { kernel, stride, padding, weight, bias } => {
+                let window = self.window(node.inputs[0], kernel, stride, padding);
+                self.step(Kind::Convolution(window), vec![input(self, 0)], node.shape, (Some(weight), bias))
+            }
+            Operator::Depthwise { kernel, stride, padding, weight, bias } => {
+                let window = self.window(node.inputs[0], kernel, stride, padding);
+                self.step(Kind::Depthwise(window), vec![input(self, 0)], node.shape, (Some(weight), bias))
+            }
+            Operator::Pointwise { weight, bias } | Operator::FullyConnected { weight, bias } => {
+                self.step(Kind::Matrix, vec![input(self, 0)], node.shape, (Some(weight), bias))
+            }
+            Operator::Add => self.step(Kind::Sum, vec![input(self, 0), input(self, 1)], node.shape, (None, None)),
+            Operator::GlobalAveragePool => {
+                self.step(Kind::GlobalAveragePool, vec![input(self, 0)], node.shape, (None, None))
+            }
+            Operator::BatchNorm { gamma, beta, mean, variance, epsilon } => {
+                let source = self.plain(input(self, 0), node.shape, View::is_plain);
+                let tensor = self.plan.views[source].tensor;
+                self.plan.norms.push(Norm { tensor, gamma, beta, mean, variance, epsilon });
+                let norm = self.plan.norms.len() - 1;
+                self.plan.tensors[tensor].norms.push(norm);
+                self.view(View { norm: Some(norm), ..self.plan.views[source] })
+            }
+            Operator::Activation(activation) => {
+                let source = self.plain(input(self, 0), node.shape, |view| view.activation.is_none());
+                self.view(View { activation: Some(activation), ..self.plan.views[source] })
+            }
+        }
+    }
+
+    /// `view` itself if another view can stand on it, else a stored copy of its values.
+    fn plain(&mut self, view: usize, shape: Shape, can_carry: impl Fn(&View) -> bool) -> usize {
+        let is_picture = self.plan.views[view].tensor == 0;
+        if can_carry(&self.plan.views[view]) && !is_picture {
+            return view;
+        }
+        self.step(Kind::Sum, vec![view], shape, (None, None))
+    }
+
+    fn step(
+        &mut self,
+        kind: Kind,
+        inputs: Vec<usize>,
+        shape: Shape,
+        (weight, bias): (Option<ParameterId>, Option<ParameterId>),
+    ) -> usize {
+        let largest = inputs.iter().map(|view| self.plan.len(self.plan.views[*view].tensor)).max();
+        let group = (GROUP_VALUES / (largest.unwrap_or(0) + shape.len()).max(1)).max(1);
+        let input = |view| Input { view, differentiated: false, accumulate: false, finish: false };
+        let inputs = inputs.into_iter().map(input).collect();
+        let output = self.plan.tensors.len();
+        let view = self.tensor(shape);
+        self.plan.steps.push(Step { kind, inputs, output, weight, bias, group });
+        view
+    }
+
+    fn tensor(&mut self, shape: Shape) -> usize {
+        self.plan.tensors.push(Tensor { shape, norms: vec![], views: vec![] });
+        let tensor = self.plan.tensors.len() - 1;
+        self.view(View { tensor, norm: None, activation: None, slot: usize::MAX })
+    }
+
+    fn view(&mut self, view: View) -> usize {
+        self.plan.views.push(view);
+        self.plan.views.len() - 1
+    }
+
+    fn window(&self, from: NodeId, kernel: usize, stride: usize, padding: usize) -> Window {
+        let Shape { height, width, channels } = self.graph.node(from).shape;
+        Window { height, width, channels, kernel, stride, padding }
+    }
+}
