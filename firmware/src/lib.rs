@@ -2,7 +2,9 @@
 //!
 //! * [`board`]: what a board fills in,
 //! * [`kernels`]: the operators of a network in integers,
-//! * [`embedder`]: a picture and a model → an embedding.
+//! * [`embedder`]: a picture and a model → an embedding,
+//! * [`gallery`]: who is enrolled, with which templates,
+//! * [`matching`]: an embedding and a gallery → a decision.
 //!
 //! The crate allocates nothing and knows no board and no operating system: the simulator and the host's evaluation run
 //! the very same code natively.
@@ -14,4 +16,6 @@ extern crate std;
 
 pub mod board;
 pub mod embedder;
+pub mod gallery;
 pub mod kernels;
+pub mod matching;
