@@ -1,6 +1,7 @@
 //! What a camera does: embed a picture, compare it with the templates it keeps, say who it sees.
 //!
 //! * [`board`]: what a board fills in,
+//! * [`image`]: crop and resize,
 //! * [`kernels`]: the operators of a network in integers,
 //! * [`embedder`]: a picture and a model → an embedding,
 //! * [`gallery`]: who is enrolled, with which templates,
@@ -17,5 +18,6 @@ extern crate std;
 pub mod board;
 pub mod embedder;
 pub mod gallery;
+pub mod image;
 pub mod kernels;
 pub mod matching;
