@@ -1,6 +1,6 @@
 //! The table of primitives: what each computes, on which shapes, and which implementation this processor gets.
 
-use super::scalar;
+use super::{scalar, simd};
 
 /// C\[m,n\] = Σ_p A(m,p)·B\[p,n\], with A read through two strides so that one kernel serves the forward pass,
 /// the weight gradient (A transposed) and the input gradient.
@@ -122,6 +122,15 @@ pub struct Moments<'a> {
     pub second: &'a mut [f32],
 }
 
+impl Moments<'_> {
+    /// Panics unless there are whole rows of channels and a sum for each channel.
+    pub(crate) fn check(&self, values: &[f32]) {
+        let channels = self.first.len();
+        assert!(channels > 0 && self.second.len() == channels, "sums differ in length");
+        assert!(values.len().is_multiple_of(channels), "rows are not whole");
+    }
+}
+
 /// How a gradient goes back through an [`Affine`]: its clamp, and ẑ = z·unit + offset, the normalized value.
 #[derive(Debug, Clone, Copy)]
 pub struct Pullback<'a> {
@@ -131,6 +140,17 @@ pub struct Pullback<'a> {
     pub unit: &'a [f32],
     /// −μ·unit per channel.
     pub offset: &'a [f32],
+}
+
+impl Pullback<'_> {
+    /// Panics unless every slice holds whole rows of channels and all of one length.
+    pub(crate) fn check(&self, values: &[f32], gradient: &[f32], sums: &Moments) {
+        self.affine.check(values, gradient);
+        sums.check(values);
+        let channels = self.affine.scale.len();
+        let lengths = [self.unit.len(), self.offset.len(), sums.first.len()];
+        assert!(lengths == [channels; 3], "coefficients differ in length");
+    }
 }
 
 /// out = a·g + b·z + k, the factors per channel.
@@ -192,7 +212,21 @@ impl Kernels {
 
     /// Every table this processor can run, slowest first.
     pub fn available() -> Vec<&'static Self> {
-        vec![&Self::SCALAR]
+        let mut tables = vec![&Self::SCALAR];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                tables.push(&simd::avx2::KERNELS);
+            }
+            if is_x86_feature_detected!("avx512f") {
+                tables.push(&simd::avx512::KERNELS);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            tables.push(&simd::neon::KERNELS);
+        }
+        tables
     }
 
     /// The fastest table, or the one named by the environment variable `DEJA_SIMD` if this processor has it.

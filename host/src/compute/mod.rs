@@ -8,6 +8,7 @@
 pub mod kernels;
 pub mod patches;
 mod scalar;
+mod simd;
 pub mod team;
 
 pub use kernels::{Affine, Combination, Kernels, Matmul, Moments, Pullback, Window};

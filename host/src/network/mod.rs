@@ -3,6 +3,7 @@
 //! `interpreter` runs a graph node by node and is the reference; `engine` runs the same graph as a plan of fused steps,
 //! forward and backward, over a batch and a team of threads. Both compute with [`crate::compute`] and agree.
 
+pub mod bench;
 pub mod builder;
 pub mod engine;
 pub mod float_model;

@@ -15,6 +15,7 @@ pub fn affine(map: &Affine, input: &[f32], output: &mut [f32]) {
 
 /// Adds Σz to `first` and Σz² to `second`.
 pub fn moments(input: &[f32], sums: Moments) {
+    sums.check(input);
     for z in input.chunks_exact(sums.first.len()) {
         for ((z, first), second) in z.iter().zip(&mut *sums.first).zip(&mut *sums.second) {
             *first += z;
@@ -25,7 +26,7 @@ pub fn moments(input: &[f32], sums: Moments) {
 
 /// Zeroes the gradient where the clamp is active; adds Σg to `first` and Σg·ẑ to `second`.
 pub fn pull_back(map: &Pullback, input: &[f32], gradient: &mut [f32], sums: Moments) {
-    map.affine.check(input, gradient);
+    map.check(input, gradient, &sums);
     let Affine { scale, shift, low, high } = map.affine;
     let channels = scale.len();
     for (z, g) in input.chunks_exact(channels).zip(gradient.chunks_exact_mut(channels)) {

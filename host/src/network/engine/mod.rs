@@ -79,6 +79,11 @@ impl Engine {
         Self { plan, kernels, capacity: capacity.max(1), workers, batch: 0, outputs: [vec![], vec![]] }
     }
 
+    /// The kernels in use.
+    pub fn kernels(&self) -> &'static Kernels {
+        self.kernels
+    }
+
     /// Runs `pixels`, `[n, height, width, 3]` RGB bytes, with batch statistics, and moves the running statistics
     /// of `graph` by [`MOMENTUM`] towards them (variance unbiased, as PyTorch keeps it).
     ///
