@@ -1,0 +1,99 @@
+//! Why a network does not become a `.deja` file.
+
+use deja_firmware::embedder::EmbedError;
+use deja_shared::model::{MAX_FAN_IN, ModelError};
+
+/// The first obstacle that a step of the pipeline finds.
+#[derive(Debug, thiserror::Error)]
+pub enum QuantizeError {
+    /// There is nothing to calibrate with.
+    #[error("no calibration picture: give the training set, or a folder with at least a few pictures of its kind")]
+    NoPictures,
+    /// The pixels are not whole pictures of the network's input size.
+    #[error(
+        "{bytes} bytes of pixels are not whole pictures of {picture} bytes: resize them to the network's input first"
+    )]
+    PictureSize {
+        /// What was given.
+        bytes: usize,
+        /// height × width × 3.
+        picture: usize,
+    },
+    /// A setting is out of its range.
+    #[error("{setting} is {value}, but must be {wanted}")]
+    Setting {
+        /// Which one.
+        setting: &'static str,
+        /// What was given.
+        value: f64,
+        /// What is possible.
+        wanted: &'static str,
+    },
+    /// A parameter or an activation is NaN or infinite.
+    #[error(
+        "`{name}` holds a value that is not a finite number: the training diverged; quantize an earlier checkpoint"
+    )]
+    NotFinite {
+        /// The parameter or node.
+        name: String,
+    },
+    /// A layer without bias, or a batch norm, came to be lowered.
+    #[error("`{node}` has no bias or is a batch norm: `fold_batch_norm` comes before `lower`")]
+    NotFolded {
+        /// The node.
+        node: String,
+    },
+    /// An activation function stands where no layer can apply it.
+    #[error(
+        "the activation `{node}` cannot be joined to the layer before it, because that is no layer or feeds others too"
+    )]
+    Activation {
+        /// The activation's node.
+        node: String,
+    },
+    /// The network does not end as the format wants.
+    #[error(
+        "the embedding `{node}` must be a fully connected layer (with or without batch norm) of 1 to 256 components"
+    )]
+    Embedding {
+        /// The embedding's node.
+        node: String,
+    },
+    /// An extent does not fit its field of the format.
+    #[error("`{node}` is too large for the format: at most 65535 rows, columns and channels, and 512 layers")]
+    TooLarge {
+        /// The node.
+        node: String,
+    },
+    /// A sum could exceed 32 bits.
+    #[error("the accumulator of `{node}` could overflow: at most {MAX_FAN_IN} products and biases within its range")]
+    Accumulator {
+        /// The node.
+        node: String,
+    },
+    /// A golden picture has no direction in embedding space.
+    #[error("calibration picture {picture} embeds to zero: the network is untrained, or has died")]
+    ZeroEmbedding {
+        /// Its number.
+        picture: usize,
+    },
+    /// The open-set protocol needs both people in a gallery and strangers.
+    #[error(
+        "{identities} held-out identities with two or more pictures do not make a gallery and strangers: hold out at least {needed}"
+    )]
+    HeldOut {
+        /// How many there are.
+        identities: usize,
+        /// How many are needed.
+        needed: usize,
+    },
+    /// The reader refuses what was written.
+    #[error("the quantized model is not valid")]
+    Model(#[from] ModelError),
+    /// The camera's code refuses to run it.
+    #[error("the camera's own code cannot run the quantized model")]
+    Embedder(#[from] EmbedError),
+    /// The user asked to stop.
+    #[error("stopped before the model was finished; nothing was written")]
+    Interrupted,
+}

@@ -1,0 +1,279 @@
+//! The decision threshold: from which cosine on a camera says that it knows somebody.
+
+use deja_shared::embedding::{Embedding, Q15_ONE};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::QuantizeError;
+
+/// What stands in a model's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    /// Least cosine of a match, in 1/2¹⁵.
+    pub q15: i16,
+    /// The false positive identification rate for which it was chosen, in parts per million.
+    pub fpir_ppm: u32,
+    /// The number of identities in the gallery for which it was chosen.
+    pub gallery_identities: u16,
+}
+
+impl Threshold {
+    /// No threshold has been chosen: the camera takes everybody but an exact copy for a stranger.
+    pub const NOBODY: Self = Self { q15: Q15_ONE, fpir_ppm: 0, gallery_identities: 0 };
+}
+
+/// What the threshold shall achieve, and with how much certainty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Policy {
+    /// Wanted false positive identification rate: the fraction of strangers' pictures that are taken for somebody.
+    pub fpir: f64,
+    /// In which fraction of random divisions into gallery and strangers that rate must be kept. This is the safety
+    /// margin: it covers that other people, and other pictures of them, will come.
+    pub confidence: f64,
+    /// Templates that each identity of the gallery enrolls with.
+    pub templates: usize,
+    /// Identities that a camera will have in its gallery; `None`: as many as the held-out half.
+    pub gallery_identities: Option<u16>,
+    /// Number of random divisions.
+    pub divisions: usize,
+    /// Seed of the divisions.
+    pub seed: u64,
+}
+
+impl Default for Policy {
+    /// 1 % of strangers' pictures, kept in 9 of 10 divisions, 4 templates an identity.
+    fn default() -> Self {
+        Self { fpir: 0.01, confidence: 0.9, templates: 4, gallery_identities: None, divisions: 200, seed: 0 }
+    }
+}
+
+/// A chosen threshold and what it does on the held-out identities themselves, over all divisions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choice {
+    /// For the header.
+    pub threshold: Threshold,
+    /// Fraction of strangers' pictures taken for somebody.
+    pub strangers_accepted: f64,
+    /// Fraction of further pictures of people in the gallery that were named rightly.
+    pub known_recognised: f64,
+    /// Held-out identities that took part.
+    pub identities: usize,
+}
+
+/// Chooses the threshold from identities that the network was not trained on.
+///
+/// `held_out` are pairs of an embedding, computed as the camera computes it, and its identity. Identities with fewer
+/// than two pictures take part as strangers only. In each of many random divisions one half of the identities enrolls
+/// and the other half are strangers; a picture's score is its greatest cosine to any template, as the camera decides.
+/// In each division the (1 − FPIR) quantile of the strangers' scores keeps the rate; the threshold is the quantile of
+/// these at [`Policy::confidence`].
+///
+/// A larger gallery gives strangers more chances: for G held-out identities instead of the wanted N, the rate is kept
+/// at 1 − (1 − FPIR)^(G/N), as if each identity was an independent trial (Grother 2019, NISTIR 8271, §2).
+///
+/// # Errors
+/// [`QuantizeError::HeldOut`] for too few identities, [`QuantizeError::Setting`] for rates outside 0..1.
+pub fn choose(held_out: &[(Embedding, u32)], policy: &Policy) -> Result<Choice, QuantizeError> {
+    check(policy)?;
+    let people = people(held_out);
+    let enrollable = people.iter().filter(|pictures| pictures.len() >= 2).count();
+    if enrollable < MIN_ENROLLABLE || people.len() < 2 * MIN_ENROLLABLE {
+        return Err(QuantizeError::HeldOut { identities: enrollable, needed: 2 * MIN_ENROLLABLE });
+    }
+    let scores = Scores::of(held_out);
+    let gallery = (people.len() / 2).min(enrollable);
+    let wanted = policy.gallery_identities.map_or(gallery as f64, |n| f64::from(n.max(1)));
+    let rate = 1.0 - (1.0 - policy.fpir).powf(gallery as f64 / wanted);
+    let mut random = ChaCha8Rng::seed_from_u64(policy.seed);
+    let divisions: Vec<Division> =
+        (0..policy.divisions).map(|_| Division::draw(&people, gallery, policy.templates, &mut random)).collect();
+    let limits = divisions.iter().map(|division| quantile(division.stranger_scores(&scores), 1.0 - rate));
+    // A score of exactly the threshold counts as a match, so the threshold lies one step above the quantile.
+    let q15 = quantile(limits.collect(), policy.confidence).saturating_add(1);
+    let threshold = Threshold {
+        q15,
+        fpir_ppm: (policy.fpir * 1e6).round() as u32,
+        gallery_identities: policy.gallery_identities.unwrap_or(gallery.try_into().unwrap_or(u16::MAX)),
+    };
+    Ok(Choice {
+        threshold,
+        strangers_accepted: fraction(divisions.iter().flat_map(|d| d.stranger_scores(&scores)).map(|s| s >= q15)),
+        known_recognised: fraction(divisions.iter().flat_map(|d| d.named_rightly(&scores, q15))),
+        identities: people.len(),
+    })
+}
+
+/// Fewest identities that can be enrolled, and fewest strangers.
+const MIN_ENROLLABLE: usize = 2;
+
+fn check(policy: &Policy) -> Result<(), QuantizeError> {
+    let open = "above 0 and below 1";
+    for (setting, value) in [("the false positive rate", policy.fpir), ("the confidence", policy.confidence)] {
+        if !(value > 0.0 && value < 1.0) {
+            return Err(QuantizeError::Setting { setting, value, wanted: open });
+        }
+    }
+    for (setting, value) in
+        [("the number of templates", policy.templates), ("the number of divisions", policy.divisions)]
+    {
+        if value == 0 {
+            return Err(QuantizeError::Setting { setting, value: 0.0, wanted: "at least 1" });
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of each identity's pictures, in order of the identities.
+fn people(held_out: &[(Embedding, u32)]) -> Vec<Vec<usize>> {
+    let mut people = std::collections::BTreeMap::<u32, Vec<usize>>::new();
+    for (index, (_, identity)) in held_out.iter().enumerate() {
+        people.entry(*identity).or_default().push(index);
+    }
+    people.into_values().collect()
+}
+
+/// Every picture's cosine to every other, in 1/2¹⁵.
+struct Scores {
+    values: Vec<i16>,
+    count: usize,
+}
+
+impl Scores {
+    fn of(held_out: &[(Embedding, u32)]) -> Self {
+        use rayon::prelude::*;
+        let row =
+            |(a, _): &(Embedding, u32)| held_out.iter().map(|(b, _)| a.similarity(b).to_q15()).collect::<Vec<_>>();
+        Self { values: held_out.par_iter().flat_map_iter(row).collect(), count: held_out.len() }
+    }
+
+    /// The greatest score of a picture against templates.
+    fn best(&self, picture: usize, templates: &[usize]) -> i16 {
+        let row = &self.values[picture * self.count..][..self.count];
+        templates.iter().map(|&template| row[template]).max().unwrap_or(i16::MIN)
+    }
+}
+
+/// One division of the identities.
+struct Division {
+    /// The templates of each identity in the gallery.
+    gallery: Vec<Vec<usize>>,
+    /// The further pictures of each identity in the gallery.
+    known: Vec<Vec<usize>>,
+    /// The pictures of all others.
+    strangers: Vec<usize>,
+}
+
+impl Division {
+    /// `gallery` identities enroll up to `templates` pictures each, and keep at least one to be recognised by.
+    fn draw(people: &[Vec<usize>], gallery: usize, templates: usize, random: &mut ChaCha8Rng) -> Self {
+        let mut order: Vec<usize> = (0..people.len()).collect();
+        order.shuffle(random);
+        let mut division = Self { gallery: vec![], known: vec![], strangers: vec![] };
+        for person in order {
+            let mut pictures = people[person].clone();
+            if division.gallery.len() == gallery || pictures.len() < 2 {
+                division.strangers.append(&mut pictures);
+                continue;
+            }
+            pictures.shuffle(random);
+            division.known.push(pictures.split_off(templates.min(pictures.len() - 1)));
+            division.gallery.push(pictures);
+        }
+        division
+    }
+
+    fn stranger_scores(&self, scores: &Scores) -> Vec<i16> {
+        let templates = self.gallery.concat();
+        self.strangers.iter().map(|&picture| scores.best(picture, &templates)).collect()
+    }
+
+    /// For each further picture of somebody enrolled: is the best identity theirs, and its score enough?
+    fn named_rightly(&self, scores: &Scores, threshold: i16) -> Vec<bool> {
+        let rightly = |(person, &picture): (usize, &usize)| {
+            let best = |(index, templates): (usize, &Vec<usize>)| (scores.best(picture, templates), index);
+            let (score, index) = self.gallery.iter().enumerate().map(best).max().unwrap_or_default();
+            index == person && score >= threshold
+        };
+        let pictures = self.known.iter().enumerate().flat_map(|(person, all)| all.iter().map(move |p| (person, p)));
+        pictures.map(rightly).collect()
+    }
+}
+
+/// The least of the values that at least `fraction` of them do not exceed.
+fn quantile(mut values: Vec<i16>, fraction: f64) -> i16 {
+    values.sort_unstable();
+    let rank = (fraction * values.len() as f64).ceil() as usize;
+    values.get(rank.clamp(1, values.len().max(1)) - 1).copied().unwrap_or(Q15_ONE)
+}
+
+fn fraction(outcomes: impl Iterator<Item = bool>) -> f64 {
+    let (hits, all) = outcomes.fold((0u64, 0u64), |(hits, all), outcome| (hits + u64::from(outcome), all + 1));
+    if all == 0 { 0.0 } else { hits as f64 / all as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::RngExt;
+
+    /// `pictures` embeddings around a random centre for each identity; a wide `spread` makes people alike.
+    fn crowd(identities: u32, pictures: usize, spread: f32, seed: u64) -> Vec<(Embedding, u32)> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut embeddings = vec![];
+        for identity in 0..identities {
+            let centre: Vec<f32> = (0..32).map(|_| random.random::<f32>() - 0.5).collect();
+            for _ in 0..pictures {
+                let raw: Vec<i16> =
+                    centre.iter().map(|c| ((c + spread * (random.random::<f32>() - 0.5)) * 8000.0) as i16).collect();
+                embeddings.push((Embedding::from_raw(&raw).unwrap(), identity));
+            }
+        }
+        embeddings
+    }
+
+    #[test]
+    fn new_strangers_keep_the_rate() {
+        let choice = choose(&crowd(40, 8, 1.0, 1), &Policy { fpir: 0.05, ..Policy::default() }).unwrap();
+        assert!(choice.strangers_accepted <= 0.05 && choice.strangers_accepted > 0.0, "{choice:?}");
+        let fresh = crowd(40, 8, 1.0, 2);
+        let (scores, people) = (Scores::of(&fresh), people(&fresh));
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        let strangers = (0..50).flat_map(|_| Division::draw(&people, 20, 4, &mut random).stranger_scores(&scores));
+        let accepted = fraction(strangers.map(|score| score >= choice.threshold.q15));
+        assert!(accepted < 0.08, "{accepted}");
+    }
+
+    #[test]
+    fn people_who_look_different_are_all_known() {
+        let choice = choose(&crowd(12, 6, 0.1, 4), &Policy::default()).unwrap();
+        assert_eq!((choice.known_recognised, choice.identities), (1.0, 12));
+        assert_eq!((choice.threshold.fpir_ppm, choice.threshold.gallery_identities), (10_000, 6));
+    }
+
+    #[test]
+    fn a_larger_gallery_asks_for_more() {
+        let crowd = crowd(30, 6, 1.5, 5);
+        let at = |gallery| choose(&crowd, &Policy { gallery_identities: gallery, fpir: 0.1, ..Policy::default() });
+        assert!(at(Some(100)).unwrap().threshold.q15 > at(None).unwrap().threshold.q15);
+        assert!(at(Some(5)).unwrap().threshold.q15 < at(None).unwrap().threshold.q15);
+    }
+
+    #[test]
+    fn too_few_identities_and_senseless_rates_are_refused() {
+        let few = choose(&crowd(3, 5, 0.5, 6), &Policy::default());
+        assert!(matches!(few, Err(QuantizeError::HeldOut { identities: 3, needed: 4 })));
+        let single = choose(&crowd(20, 1, 0.5, 7), &Policy::default());
+        assert!(matches!(single, Err(QuantizeError::HeldOut { identities: 0, .. })));
+        for policy in [Policy { fpir: 0.0, ..Policy::default() }, Policy { templates: 0, ..Policy::default() }] {
+            assert!(matches!(choose(&crowd(9, 3, 0.5, 8), &policy), Err(QuantizeError::Setting { .. })));
+        }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_sorted_values() {
+        assert_eq!(quantile(vec![5, 1, 3, 2, 4], 0.6), 3);
+        assert_eq!(quantile(vec![5, 1], 0.99), 5);
+        assert_eq!(quantile(vec![7], 0.01), 7);
+    }
+}
