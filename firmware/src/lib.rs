@@ -5,7 +5,8 @@
 //! * [`kernels`]: the operators of a network in integers,
 //! * [`embedder`]: a picture and a model → an embedding,
 //! * [`gallery`]: who is enrolled, with which templates,
-//! * [`matching`]: an embedding and a gallery → a decision.
+//! * [`matching`]: an embedding and a gallery → a decision,
+//! * [`store`]: what stays without power.
 //!
 //! The crate allocates nothing and knows no board and no operating system: the simulator and the host's evaluation run
 //! the very same code natively.
@@ -21,3 +22,4 @@ pub mod gallery;
 pub mod image;
 pub mod kernels;
 pub mod matching;
+pub mod store;

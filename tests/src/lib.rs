@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What the tests across the packages share.
+
+pub mod tiny_model;

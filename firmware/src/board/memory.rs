@@ -20,6 +20,12 @@ impl Line {
     pub const ERASED: Self = Self([0xff; ALIGNMENT]);
 }
 
+impl From<[u8; ALIGNMENT]> for Line {
+    fn from(bytes: [u8; ALIGNMENT]) -> Self {
+        Self(bytes)
+    }
+}
+
 /// Where the power fails, and what that leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PowerCut {
