@@ -1,3 +1,7 @@
 //! What the tests across the packages share.
 
+mod aligned;
+pub mod model;
 pub mod tiny_model;
+
+pub use aligned::Aligned;

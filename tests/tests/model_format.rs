@@ -1,0 +1,189 @@
+//! The `.deja` file: its exact bytes, and that nothing but a whole and consistent file is taken for a model.
+
+use std::path::Path;
+
+use deja_shared::model::{Layer, LayerKind, Model, ModelError, Tensor, VERSION};
+use deja_shared::tensor::Shape;
+use deja_tests::Aligned;
+use deja_tests::model::{Draft, seal, small};
+
+/// A change of the format must be deliberate: raise `VERSION`, and write the file anew with `DEJA_BLESS=1`.
+#[test]
+fn golden_bytes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/small.deja");
+    let file = small().emit();
+    if std::env::var_os("DEJA_BLESS").is_some() {
+        std::fs::write(&path, &*file).unwrap();
+    }
+    assert!(std::fs::read(&path).unwrap() == *file, "{} differs", path.display());
+}
+
+#[test]
+fn a_model_reads_back_as_it_was_written() {
+    let draft = small();
+    let file = draft.emit();
+    let model = Model::parse(&file).unwrap();
+    assert_eq!(model.header().name(), "small");
+    assert_eq!(model.header().threshold, 20_000);
+    assert!(model.tensors().eq(draft.tensors.iter().copied()));
+    for (layer, written) in model.layers().zip(&draft.layers) {
+        assert_eq!(layer.kind, written.layer.kind);
+        assert_eq!(model.weights(&layer), written.weights);
+        assert_eq!(model.biases(&layer), written.biases);
+        assert_eq!(model.multipliers(&layer), written.multipliers);
+    }
+    assert_eq!(model.preprocessing(), draft.preprocessing);
+    assert!(model.golden().eq(draft.golden.iter().map(|(picture, embedding)| (&picture[..], &embedding[..]))));
+    assert_eq!(Model::reopen(&file, &model.header().fingerprint).unwrap().header(), model.header());
+    assert_eq!(Model::reopen(&file, &[0; 32]).unwrap_err(), ModelError::Corrupt);
+}
+
+#[test]
+fn bytes_behind_the_end_do_not_matter() {
+    let file = small().emit();
+    let slot: Vec<u8> = file.iter().copied().chain([0xff; 1000]).collect();
+    assert_eq!(Model::parse(&Aligned::new(&slot)).unwrap().bytes(), &*file);
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_refused() {
+    let file = small().emit();
+    for len in 0..file.len() {
+        let error = Model::parse(&file[..len]).unwrap_err();
+        let expected = if len < 4 { ModelError::NotAModel } else { ModelError::Truncated };
+        assert_eq!(error, expected, "{len} bytes");
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_refused() {
+    let mut file = small().emit();
+    for bit in 0..file.len() * 8 {
+        file[bit / 8] ^= 1 << (bit % 8);
+        assert!(Model::parse(&file).is_err(), "bit {bit}");
+        file[bit / 8] ^= 1 << (bit % 8);
+    }
+    assert!(Model::parse(&file).is_ok());
+}
+
+#[test]
+fn another_version_is_named() {
+    let mut file = small().emit();
+    file[4..6].copy_from_slice(&(VERSION + 1).to_le_bytes());
+    let error = Model::parse(&file).unwrap_err();
+    assert_eq!(error, ModelError::Version { found: VERSION + 1, supported: VERSION });
+    assert_eq!(error.to_string(), "format version 2, but this program reads version 1");
+}
+
+#[test]
+fn a_file_off_the_boundary_is_refused() {
+    let file = small().emit();
+    let shifted: Vec<u8> = std::iter::once(0).chain(file.iter().copied()).collect();
+    let shifted = Aligned::new(&shifted);
+    assert_eq!(Model::parse(&shifted[1..]).unwrap_err(), ModelError::Alignment);
+    let fingerprint = Model::parse(&file).unwrap().header().fingerprint;
+    assert_eq!(Model::reopen(&shifted[1..], &fingerprint).unwrap_err(), ModelError::Alignment);
+}
+
+#[test]
+fn reserved_bytes_are_zero() {
+    let file = small().emit();
+    for place in [6, 12, 54, 82, 88, 91, 128 + 10, 128 + 7 * 16 + 1, 128 + 7 * 16 + 13, 128 + 7 * 16 + 63] {
+        let mut file = file.clone();
+        file[place] = 1;
+        seal(&mut file);
+        assert!(Model::parse(&file).is_err(), "byte {place}");
+    }
+}
+
+/// Offsets of sections beyond the end, unaligned ones, and lengths that 32 bits could not hold.
+#[test]
+fn sections_lie_within_the_file() {
+    let file = small().emit();
+    let with = |at: usize, field: &[u8]| {
+        let mut file = file.clone();
+        file[at..at + field.len()].copy_from_slice(field);
+        seal(&mut file);
+        Model::parse(&file).unwrap_err()
+    };
+    for offset_at in [64, 68, 72, 76, 128 + 7 * 16 + 16, 128 + 7 * 16 + 24, 128 + 7 * 16 + 28] {
+        assert_eq!(with(offset_at, &0xffff_fff0_u32.to_le_bytes()), ModelError::Section, "at {offset_at}");
+        assert_eq!(with(offset_at, &132_u32.to_le_bytes()), ModelError::Alignment, "at {offset_at}");
+    }
+    // A picture of 65535 × 65535, once for each of 65535 golden pairs.
+    assert_eq!(with(48, &[0xff; 4]), ModelError::Section);
+    assert_eq!(with(80, &[0xff; 2]), ModelError::Section);
+    assert_eq!(with(8, &100_u32.to_le_bytes()), ModelError::Truncated);
+    assert_eq!(with(58, &0_u16.to_le_bytes()), ModelError::Field);
+    assert_eq!(with(52, &0_u16.to_le_bytes()), ModelError::Field);
+    assert_eq!(with(56, &6_u16.to_le_bytes()), ModelError::Field);
+}
+
+type Spoil = fn(&mut Draft);
+
+#[test]
+fn what_does_not_fit_together_is_refused() {
+    let layer = |index| ModelError::Layer { index };
+    let tensor = |index| ModelError::Tensor { index };
+    let cases: &[(Spoil, ModelError)] = &[
+        (|d| d.tensors[0].shape.height -= 1, tensor(0)),
+        (|d| d.tensors[1].shape.channels = 0, tensor(1)),
+        (|d| d.tensors[1].arena_offset = 256, tensor(1)),
+        (|d| d.tensors[1].arena_offset = 145, tensor(1)),
+        (|d| d.tensors[6].arena_offset = 16, tensor(6)),
+        (|d| d.tensors[6].zero_point = 1, tensor(6)),
+        (|d| (d.header.dimension, d.golden) = (7, Vec::new()), tensor(6)),
+        (|d| d.header.arena_bytes = 335, tensor(2)),
+        (|d| layer_of(d, 0).output = 2, layer(0)),
+        (|d| layer_of(d, 0).input = 1, layer(0)),
+        (|d| layer_of(d, 3).second_input = 4, layer(3)),
+        (|d| layer_of(d, 3).second_input = 0, layer(3)),
+        (|d| layer_of(d, 0).stride = 0, layer(0)),
+        (|d| layer_of(d, 0).kernel_width = 0, layer(0)),
+        (|d| layer_of(d, 0).padding_top = 3, layer(0)),
+        (|d| layer_of(d, 0).stride = 3, layer(0)),
+        (|d| layer_of(d, 1).low = 111, layer(1)),
+        (|d| layer_of(d, 1).kind = LayerKind::Pointwise, layer(1)),
+        (|d| layer_of(d, 2).kind = LayerKind::FullyConnected, layer(2)),
+        (|d| layer_of(d, 5).kind = LayerKind::Pointwise, layer(5)),
+        (|d| d.layers[2].multipliers[7] = -1, layer(2)),
+        (|d| layer_of(d, 4).multiplier = -1, layer(4)),
+        (|d| _ = d.layers[2].weights.pop(), layer(2)),
+        (|d| d.layers[2].biases[0] = (1 << 30) + 1, ModelError::Accumulator { layer: 2 }),
+        (|d| d.layers[2].biases[0] = i32::MIN, ModelError::Accumulator { layer: 2 }),
+        (|d| layer_of(d, 3).bias = i32::MIN, ModelError::Accumulator { layer: 3 }),
+        // The second layer's result over its own input; the third's over the first's, which the fourth reads.
+        (|d| d.tensors[2].arena_offset = 144, ModelError::Arena { layer: 1 }),
+        (|d| d.tensors[3].arena_offset = 128, ModelError::Arena { layer: 2 }),
+    ];
+    for (number, (spoil, expected)) in cases.iter().enumerate() {
+        let mut draft = small();
+        spoil(&mut draft);
+        assert_eq!(Model::parse(&draft.emit()).unwrap_err(), *expected, "case {number}");
+    }
+}
+
+#[test]
+fn a_pool_over_too_many_positions_could_overflow() {
+    let mut draft = small();
+    let large = Shape::new(256, 256, 3);
+    draft.golden.clear();
+    (draft.header.input_height, draft.header.input_width, draft.header.arena_bytes) = (256, 256, 256 * 256 * 3 + 16);
+    let tensor = |shape, arena_offset| Tensor { shape, arena_offset, ..draft.tensors[0] };
+    let raw = Tensor { shape: Shape::new(1, 1, 6), ..draft.tensors[6] };
+    draft.tensors = vec![tensor(large, 0), tensor(Shape::new(1, 1, 3), 256 * 256 * 3), raw];
+    let mut last = draft.layers[5].clone();
+    last.layer = Layer { input: 1, output: 2, ..last.layer };
+    last.weights.truncate(6 * 3);
+    let mut pool = draft.layers[4].clone();
+    pool.layer = Layer { input: 0, output: 1, ..pool.layer };
+    draft.layers = vec![pool, last];
+    assert_eq!(Model::parse(&draft.emit()).unwrap_err(), ModelError::Accumulator { layer: 0 });
+    draft.tensors[0].shape.height = 255;
+    draft.header.input_height = 255;
+    assert!(Model::parse(&draft.emit()).is_ok());
+}
+
+fn layer_of(draft: &mut Draft, index: usize) -> &mut Layer {
+    &mut draft.layers[index].layer
+}
