@@ -1,4 +1,26 @@
 //! How well embeddings find identities again: ranking, verification, open set.
+//!
+//! Everything here works on [`Embeddings`] and on one score, the cosine similarity: larger is more alike. What embeds
+//! pictures stands behind [`EmbeddingModel`], so that a float network and a camera's integers are measured alike.
+
+mod embeddings;
+mod error;
+mod open_set;
+mod ranking;
+#[cfg(test)]
+mod real_data;
+mod rerank;
+mod scores;
+mod threshold;
+mod verification;
+
+pub use embeddings::Embeddings;
+pub use error::EvaluationError;
+pub use open_set::{Interval, OpenSet, OpenSetPoint, every_second_identity, open_set};
+pub use ranking::{Candidate, RankedQuery, Ranking, rank};
+pub use rerank::{Rerank, rerank};
+pub use threshold::{impostor_maxima, threshold_at};
+pub use verification::{OperatingPoint, PairScores, Verification, pair_scores, verify};
 
 use crate::progress::Progress;
 
