@@ -17,6 +17,8 @@ pub mod calibrate;
 pub mod compare;
 pub mod emit;
 mod error;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod fold_batch_norm;
 pub mod int8_model;
 pub mod lower;

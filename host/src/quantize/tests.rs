@@ -1,45 +1,10 @@
 //! The whole pipeline on a small network with random weights.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
+use super::fixtures::{INPUT, PICTURE, network, pictures};
 use super::*;
 use crate::evaluation::EmbeddingModel;
-use crate::network::{MobileNetV2, Operator, Role, interpreter};
+use crate::network::{Operator, interpreter};
 use crate::progress::Silent;
-
-const INPUT: [usize; 2] = [64, 32];
-const PICTURE: usize = 64 * 32 * 3;
-
-/// A network whose batch norms do something.
-pub(crate) fn network(seed: u64) -> Graph {
-    let mut graph = MobileNetV2 { width: 0.35, input: INPUT, embedding: 64 }.build(seed);
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    for parameter in graph.parameters.iter_mut().filter(|parameter| parameter.role != Role::Weight) {
-        let around_one = parameter.name.ends_with("gamma") || parameter.name.ends_with("variance");
-        let (low, high) = if around_one { (0.5, 1.5) } else { (-0.3, 0.3) };
-        parameter.values.iter_mut().for_each(|value| *value = random.random_range(low..high));
-    }
-    graph
-}
-
-/// Smooth coloured patterns.
-pub(crate) fn pictures(count: usize, seed: u64) -> Vec<u8> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut pixels = vec![];
-    for _ in 0..count {
-        let waves: Vec<[f32; 4]> = (0..9).map(|_| std::array::from_fn(|_| random.random::<f32>())).collect();
-        for position in 0..PICTURE / 3 {
-            let (y, x) = ((position / INPUT[1]) as f32 / 10.0, (position % INPUT[1]) as f32 / 10.0);
-            for channel in waves.chunks_exact(3) {
-                let value: f32 =
-                    channel.iter().map(|[a, b, c, d]| a * (b * 6.0 * x + c * 6.0 * y + d * 6.3).sin()).sum();
-                pixels.push((127.5 + 60.0 * value + random.random_range(-8.0..8.0)).clamp(0.0, 255.0) as u8);
-            }
-        }
-    }
-    pixels
-}
 
 fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();

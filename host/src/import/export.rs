@@ -1,0 +1,194 @@
+//! Our graph as an ONNX file.
+
+use prost::Message;
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType, tensor_proto::DataType,
+    tensor_shape_proto, type_proto,
+};
+
+use crate::network::{Activation, Graph, Node, Operator, ParameterId};
+
+/// Key of the metadata entry that says how pixels are prepared.
+pub const PREPROCESSING_KEY: &str = "deja.preprocessing";
+/// Its value: x = (pixel − 128)/64, channels red, green, blue.
+pub const PREPROCESSING_VALUE: &str = "(rgb-128)/64";
+
+/// Version of the operators that are written.
+const OPERATOR_SET: i64 = 13;
+/// Version of the file format that goes with it.
+const IR_VERSION: i64 = 7;
+/// Name of the dynamic batch.
+const BATCH: &str = "N";
+
+/// The bytes of an `.onnx` file that computes what `graph` computes in inference mode.
+///
+/// # Shapes
+/// Input `picture` `[N, 3, height, width]`, already (pixel − 128)/64; output `embedding` `[N, dimension]`, not normalized.
+/// Pointwise and fully connected layers are written as 1×1 convolutions.
+pub fn export(graph: &Graph) -> Vec<u8> {
+    let mut writer = Writer { graph, nodes: vec![], initializers: vec![] };
+    for node in &graph.nodes {
+        writer.node(node);
+    }
+    writer.push("Flatten", "embedding", &[&graph.node(graph.embedding).name], vec![integer("axis", 1)]);
+    let input = graph.input();
+    let picture = [3, input.height, input.width];
+    let content = GraphProto {
+        name: graph.name.clone(),
+        input: vec![float(&graph.nodes[0].name, &picture)],
+        output: vec![float("embedding", &[graph.dimension()])],
+        node: writer.nodes,
+        initializer: writer.initializers,
+        ..GraphProto::default()
+    };
+    let preprocessing = StringStringEntryProto { key: PREPROCESSING_KEY.into(), value: PREPROCESSING_VALUE.into() };
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPERATOR_SET }],
+        producer_name: "deja".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        graph: Some(content),
+        metadata_props: vec![preprocessing],
+        ..ModelProto::default()
+    };
+    model.encode_to_vec()
+}
+
+struct Writer<'a> {
+    graph: &'a Graph,
+    nodes: Vec<NodeProto>,
+    initializers: Vec<TensorProto>,
+}
+
+impl Writer<'_> {
+    fn node(&mut self, node: &Node) {
+        let inputs: Vec<String> = node.inputs.iter().map(|id| self.graph.node(*id).name.clone()).collect();
+        let mut inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        match node.operator {
+            Operator::Input => {}
+            Operator::Convolution { kernel, stride, padding, weight, bias } => {
+                let channels = self.graph.node(node.inputs[0]).shape.channels;
+                let weights = self.filters(weight, [kernel * kernel, channels, node.shape.channels]);
+                self.convolution(node, weights, Filter { channels, kernel, stride, padding, groups: 1 }, bias);
+            }
+            Operator::Depthwise { kernel, stride, padding, weight, bias } => {
+                let groups = node.shape.channels;
+                let weights = self.filters(weight, [kernel * kernel, 1, groups]);
+                self.convolution(node, weights, Filter { channels: 1, kernel, stride, padding, groups }, bias);
+            }
+            Operator::Pointwise { weight, bias } | Operator::FullyConnected { weight, bias } => {
+                let channels = self.graph.node(node.inputs[0]).shape.channels;
+                let weights = self.filters(weight, [1, channels, node.shape.channels]);
+                let filter = Filter { channels, kernel: 1, stride: 1, padding: 0, groups: 1 };
+                self.convolution(node, weights, filter, bias);
+            }
+            Operator::BatchNorm { gamma, beta, mean, variance, epsilon } => {
+                let names = [gamma, beta, mean, variance].map(|id| self.vector(id));
+                inputs.extend(names.iter().map(String::as_str));
+                self.push("BatchNormalization", &node.name, &inputs, vec![real("epsilon", epsilon)]);
+            }
+            Operator::Activation(Activation::Relu) => self.push("Relu", &node.name, &inputs, vec![]),
+            Operator::Activation(Activation::Relu6) => {
+                let bounds = [("low", 0.0), ("high", 6.0)]
+                    .map(|(bound, value)| self.initializer(format!("{}.{bound}", node.name), &[], &[value]));
+                inputs.extend(bounds.iter().map(String::as_str));
+                self.push("Clip", &node.name, &inputs, vec![]);
+            }
+            Operator::Add => self.push("Add", &node.name, &inputs, vec![]),
+            Operator::GlobalAveragePool => self.push("GlobalAveragePool", &node.name, &inputs, vec![]),
+        }
+    }
+
+    fn convolution(&mut self, node: &Node, weights: Vec<f32>, filter: Filter, bias: Option<ParameterId>) {
+        let Filter { channels, kernel, stride, padding, groups } = filter;
+        let shape = [node.shape.channels, channels, kernel, kernel];
+        let weight = self.initializer(format!("{}.weight", node.name), &shape, &weights);
+        let bias = bias.map(|bias| self.vector(bias));
+        let input = self.graph.node(node.inputs[0]).name.clone();
+        let inputs: Vec<&str> = [&input, &weight].into_iter().chain(&bias).map(String::as_str).collect();
+        let attributes = vec![
+            integers("kernel_shape", &[kernel; 2]),
+            integers("strides", &[stride; 2]),
+            integers("pads", &[padding; 4]),
+            integer("group", groups),
+        ];
+        self.push("Conv", &node.name, &inputs, attributes);
+    }
+
+    /// `[window, in, out]` → `[out, in, window]`
+    fn filters(&self, weight: ParameterId, [window, inputs, outputs]: [usize; 3]) -> Vec<f32> {
+        let values = &self.graph.parameter(weight).values;
+        let mut filters = Vec::with_capacity(values.len());
+        for output in 0..outputs {
+            for input in 0..inputs {
+                filters.extend((0..window).map(|place| values[(place * inputs + input) * outputs + output]));
+            }
+        }
+        filters
+    }
+
+    fn vector(&mut self, id: ParameterId) -> String {
+        let parameter = self.graph.parameter(id);
+        self.initializer(parameter.name.clone(), &parameter.shape, &parameter.values)
+    }
+
+    fn initializer(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
+        self.initializers.push(TensorProto {
+            name: name.clone(),
+            dims: shape.iter().map(|&extent| extent as i64).collect(),
+            data_type: DataType::Float.into(),
+            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            ..TensorProto::default()
+        });
+        name
+    }
+
+    fn push(&mut self, kind: &str, name: &str, inputs: &[&str], attribute: Vec<AttributeProto>) {
+        self.nodes.push(NodeProto {
+            name: name.into(),
+            op_type: kind.into(),
+            input: inputs.iter().map(ToString::to_string).collect(),
+            output: vec![name.into()],
+            attribute,
+            ..NodeProto::default()
+        });
+    }
+}
+
+/// One convolution; `channels` are those that one filter reads.
+struct Filter {
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+    groups: usize,
+}
+
+fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
+    AttributeProto { name: name.into(), r#type: kind.into(), ..AttributeProto::default() }
+}
+
+fn integer(name: &str, value: usize) -> AttributeProto {
+    AttributeProto { i: value as i64, ..attribute(name, AttributeType::Int) }
+}
+
+fn integers(name: &str, values: &[usize]) -> AttributeProto {
+    let ints = values.iter().map(|&value| value as i64).collect();
+    AttributeProto { ints, ..attribute(name, AttributeType::Ints) }
+}
+
+fn real(name: &str, value: f32) -> AttributeProto {
+    AttributeProto { f: value, ..attribute(name, AttributeType::Float) }
+}
+
+/// A float array `[N, extents…]`.
+fn float(name: &str, extents: &[usize]) -> ValueInfoProto {
+    use tensor_shape_proto::{Dimension, dimension::Value};
+    let dimension = |value| Dimension { value: Some(value), ..Dimension::default() };
+    let fixed = extents.iter().map(|&extent| dimension(Value::DimValue(extent as i64)));
+    let dim = std::iter::once(dimension(Value::DimParam(BATCH.into()))).chain(fixed).collect();
+    let tensor = type_proto::Tensor { elem_type: DataType::Float.into(), shape: Some(TensorShapeProto { dim }) };
+    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
+}

@@ -1,0 +1,52 @@
+//! Our graph run by tract: an implementation that shares no line with our engine.
+
+use std::path::Path;
+
+use super::{ImportError, OnnxModel, export::export};
+use crate::network::Graph;
+
+/// The embedding of one picture (`[height, width, 3]` RGB bytes) as tract computes it, not normalized.
+///
+/// The graph goes through [`export`], so this also checks what other programs will read.
+///
+/// # Errors
+/// What tract reports.
+pub fn embed(graph: &Graph, picture: &[u8]) -> Result<Vec<f32>, ImportError> {
+    OnnxModel::from_bytes(Path::new(&graph.name), &export(graph))?.run(picture)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Engine, interpreter};
+    use crate::quantize::fixtures::{PICTURE, network, pictures};
+    use crate::quantize::fold_batch_norm::fold_batch_norm;
+
+    /// Largest difference, relative to the largest component.
+    fn difference(a: &[f32], b: &[f32]) -> f32 {
+        assert_eq!(a.len(), b.len());
+        let largest = a.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        assert!(largest > 0.0);
+        a.iter().zip(b).fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest
+    }
+
+    #[test]
+    fn tract_agrees_with_interpreter_and_engine() {
+        let graph = network(21);
+        let pixels = pictures(2, 21);
+        let from_engine = Engine::new(&graph, 2, 1).embed(&graph, &pixels, 2);
+        for (index, picture) in pixels.chunks_exact(PICTURE).enumerate() {
+            let oracle = embed(&graph, picture).unwrap();
+            assert!(difference(&oracle, &interpreter::run(&graph, picture)[graph.embedding.0]) < 1e-4);
+            assert!(difference(&oracle, &from_engine[index * 64..][..64]) < 1e-4);
+        }
+    }
+
+    #[test]
+    fn tract_agrees_with_the_folded_network() {
+        let folded = fold_batch_norm(&network(22)).unwrap();
+        let picture = pictures(1, 22);
+        let ours = &interpreter::run(&folded, &picture)[folded.embedding.0];
+        assert!(difference(&embed(&folded, &picture).unwrap(), ours) < 1e-4);
+    }
+}
