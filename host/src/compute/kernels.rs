@@ -82,6 +82,17 @@ impl Window {
         first..last.max(first)
     }
 
+    /// The outputs along an axis of `extent` values for which all taps meet the input.
+    pub(crate) fn inside(&self, extent: usize) -> std::ops::Range<usize> {
+        let first = self.padding.div_ceil(self.stride);
+        let end = if extent + self.padding < self.kernel {
+            0
+        } else {
+            (extent + self.padding - self.kernel) / self.stride + 1
+        };
+        first..end
+    }
+
     /// Panics unless the slices of one picture are long enough; kernels with raw pointers rely on it.
     pub(crate) fn check(&self, input: &[f32], weight: &[f32], output: &[f32]) {
         assert!(self.stride > 0 && self.kernel > 0 && self.padding < self.kernel, "impossible window {self:?}");
@@ -262,5 +273,6 @@ mod tests {
         let window = Window { height: 5, width: 5, channels: 1, kernel: 3, stride: 2, padding: 1 };
         assert_eq!((window.out_height(), window.out_width()), (3, 3));
         assert_eq!([0, 1, 2].map(|out| window.taps(out, 5)), [1..3, 0..3, 0..2]);
+        assert_eq!(window.inside(5), 1..2);
     }
 }

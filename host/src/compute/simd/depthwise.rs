@@ -36,8 +36,8 @@ pub unsafe fn input_gradient<L: Lanes>(window: &Window, d_output: &[f32], weight
         match (window.kernel, window.stride) {
             (3, 1) => turned.correlate::<L, 3>(dy, w, dx),
             (5, 1) => turned.correlate::<L, 5>(dy, w, dx),
-            (3, _) => pass.gather::<L, 3>(dy, w, dx),
-            (5, _) => pass.gather::<L, 5>(dy, w, dx),
+            (3, 2) => pass.gather::<L, 3>(dy, w, dx),
+            (5, 2) => pass.gather::<L, 5>(dy, w, dx),
             _ => scalar::depthwise::input_gradient(window, d_output, weight, d_input),
         }
     }
@@ -140,22 +140,17 @@ impl Pass<'_> {
         w: *const f32,
         y: *mut f32,
     ) {
-        let Window { height, width, channels, stride, padding, .. } = *self.window;
-        let x = x.wrapping_add(channel);
+        let Window { height, width, channels, stride, .. } = *self.window;
+        let inside = self.window.inside(width);
         let mut y = y.wrapping_add(channel);
-        // SAFETY: `taps` keeps reads inside the picture; writes walk the output in order.
+        // SAFETY: `taps` and `inside` keep reads inside the picture; writes walk the output in order.
         unsafe {
             let filter = self.filter::<L, K, WHOLE>(w.wrapping_add(channel), mask);
             for i in 0..self.window.out_height() {
                 let rows = self.window.taps(i, height);
+                let mut corner = self.corner(x.wrapping_add(channel), i);
                 for j in 0..self.window.out_width() {
-                    let columns = self.window.taps(j, width);
-                    // May point before the picture; only taps inside are read.
-                    let corner = x.wrapping_offset(
-                        ((i * stride).wrapping_sub(padding) as isize * width as isize
-                            + (j * stride).wrapping_sub(padding) as isize)
-                            * channels as isize,
-                    );
+                    let columns = if inside.contains(&j) { 0..K } else { self.window.taps(j, width) };
                     let mut sum = L::zero();
                     if rows.len() == K && columns.len() == K {
                         for (u, filter) in filter.iter().enumerate() {
@@ -165,21 +160,25 @@ impl Pass<'_> {
                             }
                         }
                     } else {
-                        for u in rows.clone() {
-                            for v in columns.clone() {
-                                let from = corner.wrapping_add((u * width + v) * channels);
-                                sum = L::load_if::<WHOLE>(from, mask).mul_add(filter[u][v], sum);
+                        // Constant bounds, so that the filter stays in registers.
+                        for (u, filter) in filter.iter().enumerate() {
+                            for (v, tap) in filter.iter().enumerate() {
+                                if rows.contains(&u) && columns.contains(&v) {
+                                    let from = corner.wrapping_add((u * width + v) * channels);
+                                    sum = L::load_if::<WHOLE>(from, mask).mul_add(*tap, sum);
+                                }
                             }
                         }
                     }
                     sum.store_if::<WHOLE>(y, mask);
                     y = y.wrapping_add(channels);
+                    corner = corner.wrapping_add(stride * channels);
                 }
             }
         }
     }
 
-    /// dx\[i,j\] = Σ dy\[(i+p−u)/s, (j+p−v)/s\]·w\[u,v\] over the taps for which both divide.
+    /// dx\[i,j\] = Σ dy\[(i+p−u)/2, (j+p−v)/2\]·w\[u,v\] over the taps for which both divide; only for stride 2.
     #[inline(always)]
     unsafe fn gather_channels<L: Lanes, const K: usize, const WHOLE: bool>(
         &self,
@@ -189,7 +188,7 @@ impl Pass<'_> {
         w: *const f32,
         dx: *mut f32,
     ) {
-        let Window { height, width, channels, stride, padding, .. } = *self.window;
+        let Window { height, width, channels, padding, .. } = *self.window;
         let (out_height, out_width) = (self.window.out_height(), self.window.out_width());
         let dy = dy.wrapping_add(channel);
         let mut dx = dx.wrapping_add(channel);
@@ -197,16 +196,15 @@ impl Pass<'_> {
         unsafe {
             let filter = self.filter::<L, K, WHOLE>(w.wrapping_add(channel), mask);
             for i in 0..height {
+                let rows: [Option<usize>; K] = std::array::from_fn(|u| half(i + padding, u, out_height));
                 for j in 0..width {
                     let mut sum = L::zero();
-                    for u in ((i + padding) % stride..K.min(i + padding + 1)).step_by(stride) {
-                        let row = (i + padding - u) / stride;
-                        for v in ((j + padding) % stride..K.min(j + padding + 1)).step_by(stride) {
-                            let column = (j + padding - v) / stride;
-                            if row < out_height && column < out_width {
-                                let from = dy.wrapping_add((row * out_width + column) * channels);
-                                sum = L::load_if::<WHOLE>(from, mask).mul_add(filter[u][v], sum);
-                            }
+                    for v in 0..K {
+                        let Some(column) = half(j + padding, v, out_width) else { continue };
+                        for (row, filter) in rows.iter().zip(&filter) {
+                            let Some(row) = row else { continue };
+                            let from = dy.wrapping_add((row * out_width + column) * channels);
+                            sum = L::load_if::<WHOLE>(from, mask).mul_add(filter[v], sum);
                         }
                     }
                     sum.store_if::<WHOLE>(dx, mask);
@@ -225,41 +223,30 @@ impl Pass<'_> {
         dy: *const f32,
         dw: *mut f32,
     ) {
-        let Window { height, width, channels, stride, padding, .. } = *self.window;
-        let (x, dw) = (x.wrapping_add(channel), dw.wrapping_add(channel));
+        let Window { height, width, channels, stride, .. } = *self.window;
+        let inside = self.window.inside(width);
+        let dw = dw.wrapping_add(channel);
         let mut dy = dy.wrapping_add(channel);
-        // SAFETY: `taps` keeps reads inside the picture; dy is walked in order.
+        // SAFETY: `taps` and `inside` keep reads inside the picture; dy is walked in order.
         unsafe {
             let mut sums = self.filter::<L, K, WHOLE>(dw, mask);
             for i in 0..self.window.out_height() {
                 let rows = self.window.taps(i, height);
+                let mut corner = self.corner(x.wrapping_add(channel), i);
                 for j in 0..self.window.out_width() {
-                    let columns = self.window.taps(j, width);
-                    let corner = x.wrapping_offset(
-                        ((i * stride).wrapping_sub(padding) as isize * width as isize
-                            + (j * stride).wrapping_sub(padding) as isize)
-                            * channels as isize,
-                    );
+                    let columns = if inside.contains(&j) { 0..K } else { self.window.taps(j, width) };
+                    let whole = rows.len() == K && columns.len() == K;
                     let gradient = L::load_if::<WHOLE>(dy, mask);
-                    dy = dy.wrapping_add(channels);
-                    if rows.len() == K && columns.len() == K {
-                        for (u, sums) in sums.iter_mut().enumerate() {
-                            let row = corner.wrapping_add(u * width * channels);
-                            for (v, sum) in sums.iter_mut().enumerate() {
-                                let x = L::load_if::<WHOLE>(row.wrapping_add(v * channels), mask);
-                                *sum = x.mul_add(gradient, *sum);
-                            }
-                        }
-                    } else {
-                        for (u, sums) in sums.iter_mut().enumerate() {
-                            for (v, sum) in sums.iter_mut().enumerate() {
-                                if rows.contains(&u) && columns.contains(&v) {
-                                    let from = corner.wrapping_add((u * width + v) * channels);
-                                    *sum = L::load_if::<WHOLE>(from, mask).mul_add(gradient, *sum);
-                                }
+                    for (u, sums) in sums.iter_mut().enumerate() {
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            if whole || rows.contains(&u) && columns.contains(&v) {
+                                let from = corner.wrapping_add((u * width + v) * channels);
+                                *sum = L::load_if::<WHOLE>(from, mask).mul_add(gradient, *sum);
                             }
                         }
                     }
+                    dy = dy.wrapping_add(channels);
+                    corner = corner.wrapping_add(stride * channels);
                 }
             }
             for (tap, sum) in sums.as_flattened().iter().enumerate() {
@@ -267,4 +254,17 @@ impl Pass<'_> {
             }
         }
     }
+
+    /// The first tap of output `[i, 0]`; it may lie before the picture, and is then not read.
+    fn corner(&self, x: *const f32, i: usize) -> *const f32 {
+        let Window { width, channels, stride, padding, .. } = *self.window;
+        x.wrapping_add(i * stride * width * channels).wrapping_sub((padding * width + padding) * channels)
+    }
+}
+
+/// (at − tap) / 2, if it divides and is below `extent`.
+#[inline(always)]
+fn half(at: usize, tap: usize, extent: usize) -> Option<usize> {
+    let twice = at.wrapping_sub(tap);
+    (twice.is_multiple_of(2) && twice / 2 < extent).then_some(twice / 2)
 }

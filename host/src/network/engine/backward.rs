@@ -133,8 +133,10 @@ impl Backward<'_> {
         }
         reserve(buffer, bounds.len());
         let output = &mut buffer[..bounds.len()];
-        output.fill(0.0);
         let stored = &store.tensors[step.output][bounds.clone()];
+        if tensor.views.len() > 1 {
+            output.fill(0.0);
+        }
         for view in tensor.views.iter().map(|view| &self.plan.views[*view]) {
             match view.norm.and_then(|norm| tensor.norms.iter().position(|other| *other == norm)) {
                 None => add_to(output, gradient(view)),
