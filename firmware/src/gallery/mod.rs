@@ -334,6 +334,14 @@ mod tests {
                 }
                 prop_assert_eq!(gallery.templates().len(), map.values().map(|(_, t)| t.len()).sum::<usize>());
             }
+            let (mut bytes, mut restored) = (Vec::new(), Gallery::new());
+            let written: Result<(), ()> = snapshot::write(&gallery, |piece| {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            });
+            prop_assert_eq!(written, Ok(()));
+            prop_assert_eq!(snapshot::read(&mut restored, &bytes), Ok(()));
+            prop_assert_eq!(restored, gallery);
         }
     }
 }
