@@ -1,6 +1,7 @@
 //! What the tests across the packages share.
 
 mod aligned;
+pub mod fuzz;
 pub mod model;
 pub mod tiny_model;
 
