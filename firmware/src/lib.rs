@@ -6,7 +6,9 @@
 //! * [`embedder`]: a picture and a model → an embedding,
 //! * [`gallery`]: who is enrolled, with which templates,
 //! * [`matching`]: an embedding and a gallery → a decision,
-//! * [`store`]: what stays without power.
+//! * [`store`]: what stays without power,
+//! * [`recognizer`]: all of that together: take a model and a picture, enroll, identify,
+//! * [`commands`]: request → response, * [`camera`]: the whole, to be polled for ever.
 //!
 //! The crate allocates nothing and knows no board and no operating system: the simulator and the host's evaluation run
 //! the very same code natively.
@@ -17,9 +19,12 @@
 extern crate std;
 
 pub mod board;
+pub mod camera;
+pub mod commands;
 pub mod embedder;
 pub mod gallery;
 pub mod image;
 pub mod kernels;
 pub mod matching;
+pub mod recognizer;
 pub mod store;

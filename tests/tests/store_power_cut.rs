@@ -2,7 +2,7 @@
 
 use deja_firmware::board::Flash;
 use deja_firmware::board::memory::{Line, MemoryFlash, PowerCut, Remains};
-use deja_firmware::store::Store;
+use deja_firmware::store::{Limits, Store};
 use deja_shared::model::ModelError;
 use deja_shared::protocol::messages::{ModelBegin, ModelChunk};
 use deja_shared::protocol::refusal::Refusal;
@@ -10,7 +10,7 @@ use deja_tests::tiny_model::{TinyModel, sha256};
 
 const PAGE: u32 = 4096;
 const SNAPSHOT: u32 = 2 * PAGE;
-const ARENA: u32 = 1 << 20;
+const LIMITS: Limits = Limits { arena: 1 << 20, picture: 1 << 20 };
 const CHUNK: usize = 1040;
 const REMAINS: [Remains; 8] = [
     Remains::Before,
@@ -95,9 +95,9 @@ fn pages_that_were_sent_are_not_sent_again() {
         let next = store.begin(&begin).unwrap();
         assert_eq!(next, if sent == new.len() { sent as u32 } else { sent as u32 / PAGE * PAGE });
         send_from(&mut store, &new, next).unwrap();
-        assert_eq!(store.commit(&begin.sha256, ARENA), Ok(()));
+        assert_eq!(store.commit(&begin.sha256, LIMITS), Ok(()));
         assert_eq!(store.begin(&begin), Ok(new.len() as u32), "the running model is not sent again");
-        assert_eq!(store.commit(&begin.sha256, ARENA), Ok(()));
+        assert_eq!(store.commit(&begin.sha256, LIMITS), Ok(()));
     }
 }
 
@@ -140,10 +140,10 @@ fn what_cannot_run_is_refused_and_the_former_model_runs_on() {
     assert_eq!(send(&mut store, &broken), Err(Refusal::InvalidModel(ModelError::Corrupt)));
     assert_eq!(send(&mut store, &new[..new.len() - 16]), Err(Refusal::InvalidModel(ModelError::Truncated)));
     assert_eq!(store.begin(&ModelBegin { sha256: [1; 32], ..announcement(&new) }), Ok(0));
-    assert_eq!(store.commit(&[1; 32], ARENA), Err(Refusal::WrongOffset { expected: 0 }));
+    assert_eq!(store.commit(&[1; 32], LIMITS), Err(Refusal::WrongOffset { expected: 0 }));
     send_from(&mut store, &new, 0).unwrap();
-    assert_eq!(store.commit(&[2; 32], ARENA), Err(Refusal::NoTransfer));
-    assert_eq!(store.commit(&[1; 32], ARENA), Err(Refusal::WrongDigest));
+    assert_eq!(store.commit(&[2; 32], LIMITS), Err(Refusal::NoTransfer));
+    assert_eq!(store.commit(&[1; 32], LIMITS), Err(Refusal::WrongDigest));
     let capacity = store.model_capacity();
     let huge = ModelBegin { bytes: capacity + 1, sha256: [3; 32] };
     assert_eq!(store.begin(&huge), Err(Refusal::ModelTooLarge { capacity }));
@@ -152,8 +152,12 @@ fn what_cannot_run_is_refused_and_the_former_model_runs_on() {
     assert_eq!(store.chunk(&ModelChunk { offset: 16, bytes: &[0; 16] }), Err(Refusal::WrongOffset { expected: 0 }));
     assert_eq!(store.chunk(&ModelChunk { offset: 0, bytes: &[0; 15] }), Err(Refusal::WrongOffset { expected: 0 }));
     send_from(&mut store, &new, 0).unwrap();
-    let needed = store.commit(&sha256(&new), 0).unwrap_err();
+    let needed = store.commit(&sha256(&new), Limits { arena: 0, ..LIMITS }).unwrap_err();
     assert!(matches!(needed, Refusal::ArenaTooSmall { capacity: 0, .. }), "{needed:?}");
+    store.begin(&announcement(&new)).unwrap();
+    send_from(&mut store, &new, 0).unwrap();
+    let small = Limits { picture: 1, ..LIMITS };
+    assert_eq!(store.commit(&sha256(&new), small), Err(Refusal::ImageSize { capacity: 1 }));
     assert_eq!(running(&mount(store.into_flash())), Some(old));
 }
 
@@ -220,7 +224,7 @@ fn send(store: &mut Store<Memory>, file: &[u8]) -> Result<(), Refusal> {
     let begin = announcement(file);
     let next = store.begin(&begin)?;
     send_from(store, file, next)?;
-    store.commit(&begin.sha256, ARENA)
+    store.commit(&begin.sha256, LIMITS)
 }
 
 fn send_from(store: &mut Store<Memory>, file: &[u8], next: u32) -> Result<(), Refusal> {

@@ -29,7 +29,6 @@ pub trait Board {
 }
 
 /// The parts of a board, each on its own, so that a model may be read from flash while the clock runs.
-#[derive(Debug)]
 pub struct Parts<B: Board> {
     /// The byte pipe to the host.
     pub link: B::Link,
@@ -122,6 +121,11 @@ impl PictureSize {
     pub fn bytes(self) -> u32 {
         // Greater than any memory where it saturates, so the picture is refused all the same.
         (u32::from(self.height) * u32::from(self.width)).saturating_mul(3)
+    }
+
+    /// Height and width, as [`image`](crate::image) wants them.
+    pub fn sides(self) -> [usize; 2] {
+        [self.height.into(), self.width.into()]
     }
 }
 

@@ -22,6 +22,7 @@ use crate::board::Flash;
 use layout::{Layout, Slot};
 use record::Announcement;
 pub use snapshot::Sink;
+pub use transfer::Limits;
 use transfer::Transfer;
 
 /// Flash with its contents understood.

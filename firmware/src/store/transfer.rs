@@ -13,6 +13,15 @@ use crate::board::Flash;
 /// Bytes of a chunk must be a multiple of this, except for the last one's.
 const CHUNK_UNIT: usize = 16;
 
+/// What a camera's memory can take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of activation memory.
+    pub arena: u32,
+    /// Bytes of a picture.
+    pub picture: u32,
+}
+
 /// A model that was announced since the start.
 #[derive(Debug, Clone, Copy)]
 pub struct Transfer {
@@ -79,8 +88,8 @@ impl<F: Flash> Store<F> {
     ///
     /// # Errors
     /// [`Refusal::NoTransfer`], [`Refusal::WrongOffset`] while bytes are missing, [`Refusal::WrongDigest`],
-    /// [`Refusal::InvalidModel`], [`Refusal::ArenaTooSmall`], [`Refusal::Flash`]. The former model runs on.
-    pub fn commit(&mut self, sha256: &[u8; 32], arena_bytes: u32) -> Result<(), Refusal> {
+    /// [`Refusal::InvalidModel`], [`Refusal::ArenaTooSmall`], [`Refusal::ImageSize`], [`Refusal::Flash`]. The former model runs on.
+    pub fn commit(&mut self, sha256: &[u8; 32], limits: Limits) -> Result<(), Refusal> {
         if self.active.is_some_and(|active| active.announcement.sha256 == *sha256) {
             self.transfer = None;
             return Ok(());
@@ -90,7 +99,7 @@ impl<F: Flash> Store<F> {
             return Err(Refusal::WrongOffset { expected: transfer.next });
         }
         self.transfer = None;
-        let done = self.verify(&transfer, arena_bytes).and_then(|active| self.make_active(active));
+        let done = self.verify(&transfer, limits).and_then(|active| self.make_active(active));
         if done.is_err() {
             // A file that cannot run is not worth keeping, and a commitment that was not read back must not be found by
             // the next start: the next announcement starts over.
@@ -140,7 +149,7 @@ impl<F: Flash> Store<F> {
         Ok(next)
     }
 
-    fn verify(&self, transfer: &Transfer, arena_bytes: u32) -> Result<Active, Refusal> {
+    fn verify(&self, transfer: &Transfer, limits: Limits) -> Result<Active, Refusal> {
         let Transfer { slot, announcement, .. } = *transfer;
         let content = self.layout.content(self.flash.mapped(), slot);
         let file = content.get(..announcement.bytes as usize).ok_or(Refusal::Flash)?;
@@ -149,8 +158,11 @@ impl<F: Flash> Store<F> {
             return Err(Refusal::WrongDigest);
         }
         let header = *Model::parse(file).map_err(Refusal::InvalidModel)?.header();
-        if header.arena_bytes > arena_bytes {
-            return Err(Refusal::ArenaTooSmall { needed: header.arena_bytes, capacity: arena_bytes });
+        if header.arena_bytes > limits.arena {
+            return Err(Refusal::ArenaTooSmall { needed: header.arena_bytes, capacity: limits.arena });
+        }
+        if header.picture_bytes() > limits.picture.into() {
+            return Err(Refusal::ImageSize { capacity: limits.picture });
         }
         Ok(Active { slot, announcement, fingerprint: header.fingerprint })
     }
