@@ -12,7 +12,7 @@ use crate::recognizer::{Buffers, Recognizer};
 const READ_BYTES: usize = 256;
 /// The sensor is looked at no more often than this.
 pub const LOOK_INTERVAL_US: u64 = 250_000;
-/// How long the pixel buffer belongs to a host that has spoken: its picture must not be overwritten while it asks.
+/// How long a picture that a host has sent stays while the host is silent, before the sensor may overwrite it.
 pub const HOST_INTERVAL_US: u64 = 2_000_000;
 
 /// What [`Camera::poll`] did.
@@ -88,7 +88,9 @@ impl<'b, B: Board> Camera<'b, B> {
             if is_last {
                 return Ok(Activity::Reboot);
             }
-            self.next_look = self.recognizer.micros() + HOST_INTERVAL_US;
+            if self.recognizer.holds_picture() {
+                self.next_look = self.recognizer.micros() + HOST_INTERVAL_US;
+            }
             self.complain()?;
         }
         Ok(if count == 0 { Activity::Closed } else { Activity::Worked })
@@ -111,8 +113,10 @@ impl<'b, B: Board> Camera<'b, B> {
             return Ok(Activity::Idle);
         }
         self.next_look = now + LOOK_INTERVAL_US;
+        let identified = self.recognizer.identify();
+        self.recognizer.drop_picture();
         // Without a model, or before the gallery fits it, there is nothing to tell.
-        if let Ok(identified) = self.recognizer.identify() {
+        if let Ok(identified) = identified {
             let uptime_ms = (now / 1000) as u32;
             self.tell(&Event::Sighting { uptime_ms, identified })?;
         }

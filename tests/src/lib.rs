@@ -3,6 +3,7 @@
 mod aligned;
 pub mod fuzz;
 pub mod model;
-pub mod tiny_model;
+pub mod native;
+pub mod session;
 
 pub use aligned::Aligned;

@@ -6,7 +6,8 @@ use deja_firmware::store::{Limits, Store};
 use deja_shared::model::ModelError;
 use deja_shared::protocol::messages::{ModelBegin, ModelChunk};
 use deja_shared::protocol::refusal::Refusal;
-use deja_tests::tiny_model::{TinyModel, sha256};
+use deja_tests::model::{picture, small};
+use deja_tests::session::sha256;
 
 const PAGE: u32 = 4096;
 const SNAPSHOT: u32 = 2 * PAGE;
@@ -211,9 +212,11 @@ fn save(store: &mut Store<Memory>, payload: &[u8]) -> Result<(), Refusal> {
     store.save(|sink| payload.chunks(37).try_for_each(|piece| sink.write(piece)))
 }
 
-/// Three pages long.
-fn model(seed: u64) -> Vec<u8> {
-    TinyModel { channels: 64, dimension: 128, ..TinyModel::small(seed) }.write()
+/// Three pages long; what makes it long does not matter to the store.
+fn model(seed: u32) -> Vec<u8> {
+    let mut draft = small();
+    draft.golden = (0..60).map(|number| (picture(seed * 1000 + number), vec![127; 6])).collect();
+    draft.emit().to_vec()
 }
 
 fn announcement(file: &[u8]) -> ModelBegin {

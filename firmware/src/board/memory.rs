@@ -1,4 +1,4 @@
-//! Parts in RAM: flash with the semantics of NOR cells whose power can be cut, and a clock that is set by hand.
+//! Flash in RAM, with the semantics of NOR cells and a power that can be cut.
 
 use bytemuck::{Pod, Zeroable};
 use deja_shared::model::ALIGNMENT;
@@ -6,7 +6,7 @@ use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashError, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
 
-use super::{Clock, Flash};
+use super::Flash;
 
 /// Memory with the alignment that a model needs: what arenas and flash in RAM are made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
@@ -181,19 +181,6 @@ impl<M: AsRef<[Line]> + AsMut<[Line]>> NorFlash for MemoryFlash<M> {
 impl<M: AsRef<[Line]> + AsMut<[Line]>> Flash for MemoryFlash<M> {
     fn mapped(&self) -> &[u8] {
         bytemuck::cast_slice(self.lines.as_ref())
-    }
-}
-
-/// A clock that stands still until it is set.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ManualClock {
-    /// What it shows.
-    pub micros: u64,
-}
-
-impl Clock for ManualClock {
-    fn micros(&mut self) -> u64 {
-        self.micros
     }
 }
 

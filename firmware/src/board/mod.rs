@@ -1,8 +1,7 @@
 //! What a board fills in: one small trait for each thing outside the camera's own memory.
 //!
 //! A board names its parts in [`Board`], builds them as [`Parts`], hands out its big buffers and calls
-//! [`Camera::poll`](crate::camera::Camera::poll) for ever. [`memory`] holds ordinary implementations in RAM: the tests run
-//! on them, and a board without a camera chip borrows [`NoSensor`] and a board without a lamp [`NoIndicator`].
+//! [`Camera::poll`](crate::camera::Camera::poll) for ever. [`memory`] is an ordinary flash in RAM, for tests; a board without a camera chip borrows [`NoSensor`] and a board without a lamp [`NoIndicator`].
 
 pub mod memory;
 

@@ -124,6 +124,11 @@ impl<B: Board> Recognizer<'_, B> {
         self.picture = Picture::None;
     }
 
+    /// Whether there is a picture, or a part of one.
+    pub fn holds_picture(&self) -> bool {
+        !matches!(self.picture, Picture::None)
+    }
+
     fn model_size(&self) -> Option<PictureSize> {
         let header = *self.store.model()?.header();
         Some(PictureSize { height: header.input_height, width: header.input_width })
