@@ -5,7 +5,7 @@ use crate::evaluation::EmbeddingModel;
 use crate::progress::Progress;
 
 /// Pictures between two words of progress.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 
 /// A graph in inference mode; embeddings are L2-normalized.
 #[derive(Debug)]

@@ -93,8 +93,7 @@ impl Backward<'_> {
         if step.kind_has_matrix() && input.differentiated {
             self.transpose_weight(step, &mut scratch.transposed);
         }
-        for start in (0..*images).step_by(step.group) {
-            let range = start..(start + step.group).min(*images);
+        for range in step.groups(*images) {
             let d_output = self.output_gradient(step, coefficients, store, slots, range.clone(), &mut buffer);
             if index == 0 {
                 self.parameter_gradients(step, &context, store, range.clone(), d_output, (gradients, scratch));
@@ -133,7 +132,7 @@ impl Backward<'_> {
         }
         reserve(buffer, bounds.len());
         let output = &mut buffer[..bounds.len()];
-        let stored = &store.tensors[step.output][bounds.clone()];
+        let stored = &store.tensor(step.output)[bounds.clone()];
         if tensor.views.len() > 1 {
             output.fill(0.0);
         }
@@ -296,7 +295,7 @@ fn pull_back(
         return;
     }
     let shape = context.plan.tensors[view.tensor].shape;
-    let stored = &store.tensors[view.tensor][range.start * shape.len()..range.end * shape.len()];
+    let stored = &store.tensor(view.tensor)[range.start * shape.len()..range.end * shape.len()];
     let [first, second] = group;
     for sum in [&mut *first, &mut *second] {
         sum.clear();

@@ -1,4 +1,4 @@
-//! The forward pass of one worker: step by step, group by group, with batch or running statistics.
+//! The forward pass of one worker: step by step, group by group, with batch or with running statistics.
 
 use super::plan::{Kind, Plan, Step};
 use super::worker::{Context, NormState, Scratch, Store, Worker, reserve};
@@ -7,55 +7,82 @@ use crate::compute::{Kernels, Matmul, Moments, patches};
 use crate::network::interpreter::add_rows;
 use crate::network::{Graph, ParameterId};
 
-/// Which statistics a batch norm uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statistics {
-    /// Those of the batch of so many pictures, over all workers.
-    Batch(usize),
-    /// The running ones.
-    Running,
-}
-
-/// One worker's forward pass over the pictures it has loaded.
+/// A forward pass of one worker.
 pub struct Forward<'a> {
     pub graph: &'a Graph,
     pub plan: &'a Plan,
     pub kernels: &'static Kernels,
-    pub statistics: Statistics,
 }
 
 impl Forward<'_> {
-    /// Runs every step; with batch statistics, workers meet after each normalized tensor.
-    pub fn run(&self, member: &Member, worker: &mut Worker) {
-        if self.statistics == Statistics::Running {
-            self.use_running_statistics(&mut worker.norms);
-        }
+    /// Runs `pixels`, this worker's share of a batch of `batch` pictures, with the statistics of the whole batch:
+    /// workers meet after each normalized tensor. Everything stored stays for the backward pass.
+    pub fn train(&self, member: &Member, worker: &mut Worker, pixels: &[u8], batch: usize) {
+        let Worker { store, outputs, norms, scratch, images, .. } = worker;
+        *images = store.load(self.plan, pixels);
+        outputs.iter_mut().for_each(Vec::clear);
         for step in &self.plan.steps {
-            let sums = self.step(step, worker);
-            if let Statistics::Batch(images) = self.statistics {
-                self.share_statistics(step, images, sums, member, worker);
+            let channels = self.plan.tensors[step.output].shape.channels;
+            let mut sums = vec![0.0; if self.is_normalized(step) { 2 * channels } else { 0 }];
+            self.step(step, store, norms, *images, (scratch, &mut sums));
+            self.share_statistics(step, batch, &mut sums, member, norms);
+        }
+        self.append_outputs(store, norms, *images, scratch, outputs);
+    }
+
+    /// Runs `pixels` with running statistics, group by group through the whole network; only the outputs stay.
+    pub fn embed(&self, worker: &mut Worker, pixels: &[u8]) {
+        let Worker { embedding: store, outputs, norms, scratch, .. } = worker;
+        self.use_running_statistics(norms);
+        outputs.iter_mut().for_each(Vec::clear);
+        for group in pixels.chunks(self.plan.embed_group * self.plan.len(0)) {
+            let images = store.load(self.plan, group);
+            for step in &self.plan.steps {
+                self.step(step, store, norms, images, (scratch, &mut []));
             }
+            self.append_outputs(store, norms, images, scratch, outputs);
         }
     }
 
-    /// Computes the step's tensor; returns `[Σz, Σz²]` per channel where a batch norm wants them.
-    fn step(&self, step: &Step, worker: &mut Worker) -> Vec<f64> {
-        let Worker { store, norms, scratch, images, .. } = worker;
+    fn is_normalized(&self, step: &Step) -> bool {
+        !self.plan.tensors[step.output].norms.is_empty()
+    }
+
+    fn append_outputs(
+        &self,
+        store: &Store,
+        norms: &[NormState],
+        images: usize,
+        scratch: &mut Scratch,
+        outputs: &mut [Vec<f32>; 2],
+    ) {
         let context = Context { plan: self.plan, kernels: self.kernels, norms };
-        let (len, tensor) = (self.plan.len(step.output), &self.plan.tensors[step.output]);
-        let wanted = !tensor.norms.is_empty() && self.statistics != Statistics::Running;
-        let mut sums = vec![0.0; if wanted { 2 * tensor.shape.channels } else { 0 }];
-        let mut output = std::mem::take(&mut store.tensors[step.output]);
-        for start in (0..*images).step_by(step.group) {
-            let range = start..(start + step.group).min(*images);
+        for (output, view) in outputs.iter_mut().zip(self.plan.outputs) {
+            let view = self.plan.views[view];
+            output.extend_from_slice(context.values(store, view, 0..images, &mut scratch.input));
+        }
+    }
+
+    /// Computes the step's tensor; adds its Σz and Σz² per channel to `sums` unless that is empty.
+    fn step(
+        &self,
+        step: &Step,
+        store: &mut Store,
+        norms: &[NormState],
+        images: usize,
+        (scratch, sums): (&mut Scratch, &mut [f64]),
+    ) {
+        let context = Context { plan: self.plan, kernels: self.kernels, norms };
+        let len = self.plan.len(step.output);
+        let mut output = store.take(step.output);
+        for range in step.groups(images) {
             let result = &mut output[range.start * len..range.end * len];
             self.group(step, &context, store, range, scratch, result);
-            if wanted {
-                self.add_moments(result, &mut scratch.sums, &mut sums);
+            if !sums.is_empty() {
+                self.add_moments(result, &mut scratch.sums, sums);
             }
         }
-        store.tensors[step.output] = output;
-        sums
+        store.put(step.output, output);
     }
 
     fn group(
@@ -120,16 +147,16 @@ impl Forward<'_> {
         }
     }
 
-    fn share_statistics(&self, step: &Step, images: usize, mut sums: Vec<f64>, member: &Member, worker: &mut Worker) {
-        let tensor = &self.plan.tensors[step.output];
-        if tensor.norms.is_empty() {
+    fn share_statistics(&self, step: &Step, batch: usize, sums: &mut [f64], member: &Member, norms: &mut [NormState]) {
+        if sums.is_empty() {
             return;
         }
-        member.sum(&mut sums);
-        let count = (images * tensor.shape.height * tensor.shape.width) as f64;
+        member.sum(sums);
+        let tensor = &self.plan.tensors[step.output];
+        let count = (batch * tensor.shape.height * tensor.shape.width) as f64;
         for norm in &tensor.norms {
-            worker.norms[*norm].set_moments(&sums, count);
-            self.set_coefficients(*norm, &mut worker.norms[*norm]);
+            norms[*norm].set_moments(sums, count);
+            self.set_coefficients(*norm, &mut norms[*norm]);
         }
     }
 

@@ -14,7 +14,7 @@ mod worker;
 use std::ops::Index;
 
 use self::backward::Backward;
-use self::forward::{Forward, Statistics};
+use self::forward::Forward;
 use self::plan::Plan;
 use self::worker::Worker;
 use super::{Graph, ParameterId};
@@ -30,7 +30,7 @@ pub struct Engine {
     kernels: &'static Kernels,
     capacity: usize,
     workers: Vec<Worker>,
-    /// Pictures of the last training forward pass.
+    /// Pictures of the training forward pass that can be differentiated; 0 for none.
     batch: usize,
     outputs: [Vec<f32>; 2],
 }
@@ -92,19 +92,21 @@ impl Engine {
     /// than the engine's.
     pub fn forward(&mut self, graph: &mut Graph, pixels: &[u8], n: usize) -> Outputs<'_> {
         assert!(n > 0 && n <= self.capacity, "a batch of {n} pictures; the engine takes 1 to {}", self.capacity);
+        let pass = Forward { graph, plan: &self.plan, kernels: self.kernels };
+        let mut shares = share(&mut self.workers, pixels, n, graph.input().len());
+        team::run(&mut shares, |member, (worker, pixels)| pass.train(member, worker, pixels, n));
         self.batch = n;
-        self.run(graph, pixels, n, Statistics::Batch(n));
+        self.collect_outputs();
         self.update_running_statistics(graph);
-        let dimension = graph.dimension();
         let [raw, embedding] = &self.outputs;
-        Outputs { raw: &raw[..n * dimension], embedding: &embedding[..n * dimension] }
+        Outputs { raw, embedding }
     }
 
     /// Differentiates Σ `d_raw`·raw + Σ `d_embedding`·embedding of the last [`Engine::forward`] with respect to every
     /// parameter; `gradients` is overwritten. Both arguments are `[n, D]`.
     ///
     /// # Panics
-    /// If the arguments are not as long as the outputs were.
+    /// If the arguments are not as long as the outputs were, or [`Engine::embed`] was called in between.
     pub fn backward(&mut self, graph: &Graph, d_raw: &[f32], d_embedding: &[f32], gradients: &mut Gradients) {
         let len = self.batch * graph.dimension();
         assert!(d_raw.len() == len && d_embedding.len() == len, "gradients of {} pictures expected", self.batch);
@@ -125,35 +127,19 @@ impl Engine {
     /// # Panics
     /// If `pixels` is not n pictures, or if `graph` is of another architecture than the engine's.
     pub fn embed(&mut self, graph: &Graph, pixels: &[u8], n: usize) -> Vec<f32> {
-        let len = graph.input().len();
-        assert_eq!(pixels.len(), n * len, "pixels are not {n} pictures");
+        let pass = Forward { graph, plan: &self.plan, kernels: self.kernels };
+        let mut shares = share(&mut self.workers, pixels, n, graph.input().len());
+        team::run(&mut shares, |_, (worker, pixels)| pass.embed(worker, pixels));
+        // The statistics of the last training pass are gone.
         self.batch = 0;
-        let mut embeddings = Vec::with_capacity(n * graph.dimension());
-        for chunk in pixels.chunks(self.capacity * len) {
-            let count = chunk.len() / len;
-            self.run(graph, chunk, count, Statistics::Running);
-            embeddings.extend_from_slice(&self.outputs[1][..count * graph.dimension()]);
-        }
-        embeddings
+        self.collect_outputs();
+        self.outputs[1].clone()
     }
 
-    fn run(&mut self, graph: &Graph, pixels: &[u8], n: usize, statistics: Statistics) {
-        let picture = graph.input().len();
-        assert_eq!(pixels.len(), n * picture, "pixels are not {n} pictures");
-        let share = n.div_ceil(self.workers.len());
-        let mut rest = pixels;
-        for worker in &mut self.workers {
-            let (own, others) = rest.split_at(rest.len().min(share * picture));
-            worker.load(&self.plan, own);
-            rest = others;
-        }
-        let pass = Forward { graph, plan: &self.plan, kernels: self.kernels, statistics };
-        team::run(&mut self.workers, |member, worker| pass.run(member, worker));
+    fn collect_outputs(&mut self) {
         for (which, output) in self.outputs.iter_mut().enumerate() {
             output.clear();
-            for worker in &mut self.workers {
-                output.extend_from_slice(worker.output(&self.plan, self.kernels, which));
-            }
+            self.workers.iter().for_each(|worker| output.extend_from_slice(&worker.outputs[which]));
         }
     }
 
@@ -180,4 +166,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// Each worker with its pictures: the same number each, as far as they go.
+fn share<'a>(workers: &'a mut [Worker], pixels: &'a [u8], n: usize, picture: usize) -> Vec<(&'a mut Worker, &'a [u8])> {
+    assert_eq!(pixels.len(), n * picture, "pixels are not {n} pictures");
+    let each = n.div_ceil(workers.len()) * picture;
+    let start = |rank: usize| (rank * each).min(pixels.len());
+    workers.iter_mut().enumerate().map(|(rank, worker)| (worker, &pixels[start(rank)..start(rank + 1)])).collect()
 }

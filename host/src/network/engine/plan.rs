@@ -3,6 +3,8 @@
 //! Only what linear operators, sums and pools compute is stored (a [`Tensor`]). A batch norm and an activation behind
 //! it are a [`View`] of that tensor, evaluated again wherever they are needed.
 
+use std::ops::Range;
+
 use crate::compute::Window;
 use crate::network::{Activation, Graph, Node, NodeId, Operator, ParameterId, Shape};
 
@@ -17,6 +19,10 @@ pub struct Plan {
     pub outputs: [usize; 2],
     /// Length per picture of each buffer that gradients are kept in.
     pub slots: Vec<usize>,
+    /// Per tensor, the buffer it shares with others while embedding, when no result outlives its last reader.
+    pub places: Vec<usize>,
+    /// How many pictures are embedded at once, so that all their results stay in the cache.
+    pub embed_group: usize,
 }
 
 /// A stored result. Tensor 0 is the picture and is stored as bytes.
@@ -81,6 +87,14 @@ pub struct Step {
     pub group: usize,
 }
 
+impl Step {
+    /// The groups of `images` pictures, in order.
+    pub fn groups(&self, images: usize) -> impl Iterator<Item = Range<usize>> {
+        let group = self.group;
+        (0..images).step_by(group).map(move |start| start..(start + group).min(images))
+    }
+}
+
 /// One input of a step, and what the backward pass does with its gradient.
 #[derive(Debug, Clone, Copy)]
 pub struct Input {
@@ -95,6 +109,9 @@ pub struct Input {
 
 /// Pictures are grouped until their input and output reach this many values (of 4 bytes).
 const GROUP_VALUES: usize = 1 << 14;
+
+/// Embedded pictures are grouped until the largest result reaches this many values.
+const EMBED_VALUES: usize = 1 << 17;
 
 impl Plan {
     /// Lays out the part of `graph` that its results depend on.
@@ -112,6 +129,7 @@ impl Plan {
         plan.outputs = outputs;
         plan.mark_gradients();
         plan.assign_slots();
+        plan.assign_places();
         plan
     }
 
@@ -167,21 +185,46 @@ impl Plan {
         }
     }
 
-    /// Takes the free buffer that fits best for `view`, unless it already has one.
+    /// Takes the free buffer that fits best for the gradient of `view`, unless it already has one.
     fn open(&mut self, view: usize, free: &mut Vec<usize>) {
-        if self.views[view].slot != usize::MAX {
-            return;
+        if self.views[view].slot == usize::MAX {
+            let len = self.len(self.views[view].tensor);
+            self.views[view].slot = take_buffer(&mut self.slots, free, len);
         }
-        let len = self.len(self.views[view].tensor);
-        let waste = |slot: &usize| (self.slots[*slot] < len, self.slots[*slot].abs_diff(len));
-        let best = (0..free.len()).min_by_key(|index| waste(&free[*index]));
-        let slot = best.map_or(self.slots.len(), |index| free.swap_remove(index));
-        if slot == self.slots.len() {
-            self.slots.push(0);
-        }
-        self.slots[slot] = self.slots[slot].max(len);
-        self.views[view].slot = slot;
     }
+
+    /// Gives each tensor a buffer from its producer to its last reader; those of the results stay to the end.
+    fn assign_places(&mut self) {
+        let mut last_reader = vec![0; self.tensors.len()];
+        for (index, step) in self.steps.iter().enumerate() {
+            step.inputs.iter().for_each(|input| last_reader[self.views[input.view].tensor] = index);
+        }
+        for view in self.outputs {
+            last_reader[self.views[view].tensor] = usize::MAX;
+        }
+        // The picture is kept as bytes and only nominally has a buffer.
+        let (mut sizes, mut free) = (vec![0], Vec::new());
+        self.places = vec![0; self.tensors.len()];
+        for (index, step) in self.steps.iter().enumerate() {
+            self.places[step.output] = take_buffer(&mut sizes, &mut free, self.len(step.output));
+            let done = (1..step.output).filter(|tensor| last_reader[*tensor] == index);
+            free.extend(done.map(|tensor| self.places[tensor]));
+        }
+        let largest = (0..self.tensors.len()).map(|tensor| self.len(tensor)).max().unwrap_or(1);
+        self.embed_group = (EMBED_VALUES / largest.max(1)).max(1);
+    }
+}
+
+/// The free buffer that fits `len` values best, enlarged where none is large enough, or a new one where none is free.
+fn take_buffer(sizes: &mut Vec<usize>, free: &mut Vec<usize>, len: usize) -> usize {
+    let waste = |buffer: &usize| (sizes[*buffer] < len, sizes[*buffer].abs_diff(len));
+    let best = (0..free.len()).min_by_key(|index| waste(&free[*index]));
+    let buffer = best.map_or(sizes.len(), |index| free.swap_remove(index));
+    if buffer == sizes.len() {
+        sizes.push(0);
+    }
+    sizes[buffer] = sizes[buffer].max(len);
+    buffer
 }
 
 fn live_nodes(graph: &Graph) -> Vec<bool> {
@@ -206,8 +249,16 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(graph: &'a Graph) -> Self {
-        let plan =
-            Plan { tensors: vec![], views: vec![], norms: vec![], steps: vec![], outputs: [0; 2], slots: vec![] };
+        let plan = Plan {
+            tensors: vec![],
+            views: vec![],
+            norms: vec![],
+            steps: vec![],
+            outputs: [0; 2],
+            slots: vec![],
+            places: vec![],
+            embed_group: 1,
+        };
         Self { graph, plan, node_views: vec![usize::MAX; graph.nodes.len()] }
     }
 

@@ -291,6 +291,7 @@ fn embedding_in_chunks_is_the_interpreters_embedding() {
     let pixels = pictures(&graph, 7);
     let mut engine = Engine::new(&graph, 7, 2);
     engine.forward(&mut graph, &pixels, 7);
+    assert!(engine.embed(&graph, &[], 0).is_empty());
     let embeddings = Engine::new(&graph, 3, 2).embed(&graph, &pixels, 7);
     for (picture, embedding) in pixels.chunks_exact(graph.input().len()).zip(embeddings.chunks_exact(6)) {
         let results = crate::network::interpreter::run(&graph, picture);

@@ -10,9 +10,14 @@ use crate::network::interpreter::pixel_value;
 /// What one thread owns; nothing of it is shared.
 #[derive(Debug)]
 pub struct Worker {
-    /// Pictures of the current call.
+    /// Pictures of the current batch.
     pub images: usize,
+    /// What the last training forward pass computed.
     pub store: Store,
+    /// Where a group of pictures is embedded.
+    pub embedding: Store,
+    /// `[images, dimension]`: raw and after the neck.
+    pub outputs: [Vec<f32>; 2],
     pub norms: Vec<NormState>,
     /// Σg, then Σg·ẑ, of each batch norm in the backward pass.
     pub norm_sums: Vec<Vec<f64>>,
@@ -23,12 +28,47 @@ pub struct Worker {
     pub scratch: Scratch,
 }
 
-/// The stored results of this worker's pictures.
-#[derive(Debug)]
+/// The stored results of some pictures.
+#[derive(Debug, Default)]
 pub struct Store {
-    pub pixels: Vec<u8>,
-    /// `[images, height, width, channels]` each; empty for the picture.
-    pub tensors: Vec<Vec<f32>>,
+    pixels: Vec<u8>,
+    buffers: Vec<Vec<f32>>,
+    /// Per tensor, its buffer.
+    places: Vec<usize>,
+}
+
+impl Store {
+    /// No pictures yet; tensor t will be in buffer `places[t]`.
+    fn new(places: Vec<usize>) -> Self {
+        let buffers = vec![vec![]; places.iter().max().map_or(0, |place| place + 1)];
+        Self { pixels: vec![], buffers, places }
+    }
+
+    /// Takes `pixels` and makes room for what will be computed from them; returns the number of pictures.
+    pub fn load(&mut self, plan: &Plan, pixels: &[u8]) -> usize {
+        let images = pixels.len() / plan.len(0);
+        self.pixels.clear();
+        self.pixels.extend_from_slice(pixels);
+        for (tensor, place) in self.places.iter().enumerate().skip(1) {
+            reserve(&mut self.buffers[*place], images * plan.len(tensor));
+        }
+        images
+    }
+
+    /// `[images, height, width, channels]` of a tensor that is not the picture.
+    pub fn tensor(&self, tensor: usize) -> &[f32] {
+        &self.buffers[self.places[tensor]]
+    }
+
+    /// The same, taken out to be written.
+    pub fn take(&mut self, tensor: usize) -> Vec<f32> {
+        std::mem::take(&mut self.buffers[self.places[tensor]])
+    }
+
+    /// Puts back what was taken.
+    pub fn put(&mut self, tensor: usize, values: Vec<f32>) {
+        self.buffers[self.places[tensor]] = values;
+    }
 }
 
 /// Buffers for one group of pictures.
@@ -58,35 +98,20 @@ pub struct NormState {
 }
 
 impl Worker {
-    /// Room for `capacity` pictures, taken when the first pictures come.
+    /// A worker without pictures; room for them is made when they come.
     pub fn new(plan: &Plan, graph: &Graph) -> Self {
         let channels = || plan.norms.iter().map(|norm| plan.tensors[norm.tensor].shape.channels);
         Self {
             images: 0,
-            store: Store { pixels: vec![], tensors: vec![vec![]; plan.tensors.len()] },
+            store: Store::new((0..plan.tensors.len()).collect()),
+            embedding: Store::new(plan.places.clone()),
+            outputs: [vec![], vec![]],
             norms: channels().map(NormState::new).collect(),
             norm_sums: channels().map(|channels| vec![0.0; 2 * channels]).collect(),
             slots: vec![vec![]; plan.slots.len()],
             gradients: graph.parameters.iter().map(|_| vec![]).collect(),
             scratch: Scratch::default(),
         }
-    }
-
-    /// Takes `pixels` as the pictures of this call and makes room for what will be computed from them.
-    pub fn load(&mut self, plan: &Plan, pixels: &[u8]) {
-        self.images = pixels.len() / plan.len(0);
-        self.store.pixels.clear();
-        self.store.pixels.extend_from_slice(pixels);
-        for (index, tensor) in self.store.tensors.iter_mut().enumerate().skip(1) {
-            reserve(tensor, self.images * plan.len(index));
-        }
-    }
-
-    /// The values of output `which` (0 raw, 1 embedding) of all pictures, `[images, dimension]`.
-    pub fn output(&mut self, plan: &Plan, kernels: &'static Kernels, which: usize) -> &[f32] {
-        let view = plan.views[plan.outputs[which]];
-        let context = Context { plan, kernels, norms: &self.norms };
-        context.values(&self.store, view, 0..self.images, &mut self.scratch.input)
     }
 }
 
@@ -111,7 +136,7 @@ impl<'a> Context<'a> {
         let len = self.plan.len(view.tensor);
         let bounds = range.start * len..range.end * len;
         if view.tensor != 0 && view.is_plain() {
-            return &store.tensors[view.tensor][bounds];
+            return &store.tensor(view.tensor)[bounds];
         }
         reserve(buffer, bounds.len());
         let output = &mut buffer[..bounds.len()];
@@ -128,9 +153,9 @@ impl<'a> Context<'a> {
                 *value = pixel_value(*pixel);
             }
         } else if view.is_plain() {
-            output.copy_from_slice(&store.tensors[view.tensor][bounds]);
+            output.copy_from_slice(&store.tensor(view.tensor)[bounds]);
         } else {
-            let stored = &store.tensors[view.tensor][bounds];
+            let stored = &store.tensor(view.tensor)[bounds];
             self.with_pullback(view, |map| (self.kernels.affine)(&map.affine, stored, output));
         }
     }
