@@ -35,12 +35,12 @@ impl Camera {
             tilt: rng.random_range(0.02..0.26),
             heading: side + rng.random_range(-0.5..0.5),
             balance: [1.0 + warmth, rng.random_range(0.94..1.06), 1.0 - warmth],
-            exposure: rng.random_range(0.7..1.3),
-            contrast: rng.random_range(0.75..1.2),
-            saturation: rng.random_range(0.55..1.15),
+            exposure: rng.random_range(0.78..1.25),
+            contrast: rng.random_range(0.85..1.2),
+            saturation: rng.random_range(0.65..1.15),
             gamma: rng.random_range(0.8..1.2),
             vignette: rng.random_range(0.0..0.5),
-            blur: rng.random_range(0.3..2.0),
+            blur: rng.random_range(0.2..1.6),
             noise: rng.random_range(2.0..9.0),
         }
     }

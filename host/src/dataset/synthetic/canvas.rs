@@ -29,6 +29,17 @@ pub(super) fn luma([r, g, b]: Colour) -> f32 {
     0.299 * r + 0.587 * g + 0.114 * b
 }
 
+/// The largest whole number not above `x`, and the rest. A cast, because `floor` is a call on old processors.
+fn split(x: f32) -> (i32, f32) {
+    let whole = x as i32 - i32::from(x < 0.0);
+    (whole, x - whole as f32)
+}
+
+/// How far `x` is into its period, 0 to 1.
+pub(super) fn phase(x: f32, period: f32) -> f32 {
+    split(x / period).1
+}
+
 /// What can be painted. Inside, a point has coordinates `(s, t)`: `s` across from −1 to 1, `t` along from 0 to 1 (for an
 /// oval from −1 to 1).
 #[derive(Debug, Clone, Copy)]
@@ -156,7 +167,7 @@ fn blurred(pixels: &[Colour], length: usize, count: usize, strides: [usize; 2], 
 
 /// Smooth random values that repeat: the grain of walls, ground and cloth.
 pub(super) struct Texture {
-    values: Vec<f32>,
+    values: [f32; GRID * GRID],
 }
 
 const GRID: usize = 16;
@@ -164,17 +175,16 @@ const GRID: usize = 16;
 impl Texture {
     /// Draws the values.
     pub(super) fn new(rng: &mut impl Rng) -> Self {
-        Self { values: (0..GRID * GRID).map(|_| rng.random::<f32>() * 2.0 - 1.0).collect() }
+        Self { values: std::array::from_fn(|_| rng.random::<f32>() * 2.0 - 1.0) }
     }
 
     /// The value at a point, −1 to 1; it changes over distances of about 1.
     pub(super) fn at(&self, x: f32, y: f32) -> f32 {
-        let (fx, fy) = (x.floor(), y.floor());
-        let (dx, dy) = (x - fx, y - fy);
-        let (x, y) = (fx as i32 as usize, fy as i32 as usize);
-        let value = |x: usize, y: usize| self.values[y % GRID * GRID + x % GRID];
-        let line = |y: usize| value(x, y) + (value(x.wrapping_add(1), y) - value(x, y)) * dx;
-        line(y) + (line(y.wrapping_add(1)) - line(y)) * dy
+        let ((x, dx), (y, dy)) = (split(x), split(y));
+        let wrap = |at: i32| at as usize % GRID;
+        let (x0, x1, y0, y1) = (wrap(x), wrap(x + 1), wrap(y) * GRID, wrap(y + 1) * GRID);
+        let line = |y: usize| self.values[y + x0] + (self.values[y + x1] - self.values[y + x0]) * dx;
+        line(y0) + (line(y1) - line(y0)) * dy
     }
 }
 

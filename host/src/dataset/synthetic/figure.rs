@@ -64,29 +64,62 @@ pub(super) fn draw(canvas: &mut Canvas, person: &Pedestrian, stance: &Stance, fo
     figure.bag();
     figure.head();
     let Figure { mut parts, .. } = figure;
+    let turned = Turned::new(stance.yaw);
     parts.sort_by(|a, b| a.order.total_cmp(&b.order));
     for part in &parts {
         canvas.paint(&part.shape, 1.0, |s, t| {
             let fold = folds.at(s * 1.7 + part.order * 5.0, t * 5.0);
             let shade = 1.0 - 0.25 * s * s + 0.2 * stance.light * s + 0.07 * fold;
-            scale(colour(&part.cover, person, stance, s, t), shade)
+            scale(colour(&part.cover, person, &turned, s, t), shade)
         });
     }
 }
 
-fn colour(cover: &Cover, person: &Pedestrian, stance: &Stance, s: f32, t: f32) -> Colour {
+fn colour(cover: &Cover, person: &Pedestrian, turned: &Turned, s: f32, t: f32) -> Colour {
     match cover {
         Cover::Plain(colour) => *colour,
-        Cover::Cloth(fabric) => fabric.colour(1.0, s.clamp(-1.0, 1.0).asin() * 0.04, t * 0.22, 0.1),
+        Cover::Cloth(fabric) => fabric.colour(1.0, turned.bend(s) * 0.04, t * 0.22, 0.1),
         Cover::Torso => {
-            let turn = s.clamp(-1.0, 1.0).asin() - stance.yaw;
-            let angle = turn.sin().atan2(turn.cos());
+            let angle = turned.angle(s);
             let (cut, fabric) = &person.top;
             let gap = if *cut == TopCut::OpenJacket { 0.42 } else { 0.3 };
             let open = matches!(cut, TopCut::OpenJacket | TopCut::Coat) && angle.abs() < gap;
             let length = if *cut == TopCut::Coat { 0.48 } else { 0.34 };
             if open { person.undershirt } else { fabric.colour(angle, angle * 0.1, t * length, t * length / 0.34) }
         }
+    }
+}
+
+/// Angles around a turned body, in steps across it: `asin` and `atan2` are too slow for every pixel.
+struct Turned {
+    bends: [f32; STEPS + 1],
+    angles: [f32; STEPS + 1],
+}
+
+const STEPS: usize = 64;
+
+impl Turned {
+    fn new(yaw: f32) -> Self {
+        let bends = std::array::from_fn(|i| (i as f32 / (STEPS / 2) as f32 - 1.0).asin());
+        let angles = bends.map(|bend: f32| {
+            let (sin, cos) = (bend - yaw).sin_cos();
+            sin.atan2(cos)
+        });
+        Self { bends, angles }
+    }
+
+    fn step(s: f32) -> usize {
+        ((s + 1.0) * (STEPS / 2) as f32 + 0.5).clamp(0.0, STEPS as f32) as usize
+    }
+
+    /// The angle from the middle of what is seen, at `s` from −1 to 1 across.
+    fn bend(&self, s: f32) -> f32 {
+        self.bends[Self::step(s)]
+    }
+
+    /// The angle from the front of the body, −π to π.
+    fn angle(&self, s: f32) -> f32 {
+        self.angles[Self::step(s)]
     }
 }
 
@@ -162,8 +195,9 @@ impl<'a> Figure<'a> {
     fn arm(&mut self, side: f32) {
         let person = self.person;
         let swing = -side * self.stance.swing * self.stance.stride.sin() * 0.8;
-        let reach = 0.108 * person.build.sqrt();
-        let (shoulder, elbow) = ([side * reach, 0.805, 0.0], [side * (reach + 0.018), 0.645, swing * 0.35 - 0.01]);
+        let reach = 0.104 * person.build.sqrt();
+        let (shoulder, elbow) =
+            ([side * reach * 0.95, 0.79, 0.0], [side * (reach + 0.018), 0.645, swing * 0.35 - 0.01]);
         let wrist = [side * (reach + 0.015), 0.51, swing + 0.02];
         let (cut, fabric) = &person.top;
         let sleeve = |covered: bool| if covered { Cover::Cloth(fabric) } else { Cover::Plain(person.skin) };
@@ -186,8 +220,8 @@ impl<'a> Figure<'a> {
         let (bottom, fabric) = &person.bottom;
         self.slab([0.0; 2], [0.56, 0.44], [hip * 0.92, hip], 0.03, 0.5, Cover::Cloth(fabric));
         let skirt = match bottom {
-            BottomCut::Skirt => Some((0.30, 1.3)),
-            BottomCut::LongSkirt => Some((0.12, 1.45)),
+            BottomCut::Skirt => Some((0.31, 1.25)),
+            BottomCut::LongSkirt => Some((0.14, 1.3)),
             BottomCut::Trousers | BottomCut::Shorts => None,
         };
         if let Some((hem, flare)) = skirt {
@@ -195,7 +229,16 @@ impl<'a> Figure<'a> {
         }
         let shoulders = self.breadth(0.122 * build.sqrt(), 0.068 * build);
         let (hem, width) = if person.top.0 == TopCut::Coat { (0.36, hip * 1.12) } else { (0.49, hip * 0.97) };
-        self.slab([0.0; 2], [0.84, hem], [shoulders, width], 0.035, TORSO, Cover::Torso);
+        self.slab([0.0; 2], [0.835, hem], [shoulders, width], 0.045, TORSO, Cover::Torso);
+        let slope = self.breadth(0.075 * build.sqrt(), 0.04);
+        self.slab(
+            [0.0; 2],
+            [0.86, 0.81],
+            [slope * 0.45, slope * 1.3],
+            0.012,
+            TORSO + 0.0005,
+            Cover::Cloth(&person.top.1),
+        );
         self.limb([0.0, 0.88, 0.0], [0.0, 0.83, 0.0], [0.026, 0.034], TORSO + 0.001, 0.0, Cover::Plain(person.skin));
     }
 
@@ -228,7 +271,7 @@ impl<'a> Figure<'a> {
             }
             Bag::Hand(side) => {
                 let swing = -side * self.stance.swing * self.stance.stride.sin() * 0.8;
-                let x = side * (0.108 * person.build.sqrt() + 0.015);
+                let x = side * (0.104 * person.build.sqrt() + 0.015);
                 let half = self.breadth(0.03, 0.075);
                 let near = swing * self.stance.yaw.cos() - x * self.stance.yaw.sin();
                 self.slab([x, swing], [0.455, 0.33], [half * 0.9, half], 0.012, TORSO - 0.004 + near, cover());

@@ -173,6 +173,7 @@ impl Pedestrian {
                         BottomCut::Trousers,
                         BottomCut::Trousers,
                         BottomCut::Trousers,
+                        BottomCut::Trousers,
                         BottomCut::Shorts,
                         BottomCut::Skirt,
                         BottomCut::LongSkirt,
@@ -213,7 +214,7 @@ impl Fabric {
     /// The colour at `angle` around the body (0 is the front) and `around`, `along` in body heights; `t` runs from the
     /// shoulders (0) to the hem (1).
     pub(super) fn colour(&self, angle: f32, around: f32, along: f32, t: f32) -> Colour {
-        let odd = |length: f32| (length / self.period).rem_euclid(1.0) < 0.5;
+        let odd = |length: f32| super::canvas::phase(length, self.period) < 0.5;
         let back = angle.abs() > 2.2;
         let second = match self.pattern {
             Pattern::Plain => false,

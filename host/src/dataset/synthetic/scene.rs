@@ -1,6 +1,6 @@
 //! What a camera sees besides the pedestrian: wall and ground, shadows, and things in the way.
 
-use super::canvas::{ASPECT, Canvas, Colour, Point, Shape, Texture, mix, scale};
+use super::canvas::{ASPECT, Canvas, Colour, Point, Shape, Texture, mix, phase, scale};
 use rand::{Rng, RngExt};
 
 /// The place a camera looks at, wider than any picture: shots see different stretches of it.
@@ -65,17 +65,17 @@ impl Scene {
     }
 
     fn wall(&self, x: f32, y: f32, grain: &Texture) -> Colour {
-        let within = |value: f32, period: f32, share: f32| (value / period).rem_euclid(1.0) < share;
+        let within = |value: f32, period: f32, share: f32| phase(value, period) < share;
         match self.kind {
             Kind::Bricks => {
-                let row = (y / 0.045).floor();
+                let row = ((y / 0.045) as i32) as f32;
                 let joint = within(y, 0.045, 0.14) || within(x + row * 0.06, 0.12, 0.06);
-                if joint { self.trim } else { scale(self.wall, 0.94 + 0.06 * (row * 2.3).sin()) }
+                if joint { self.trim } else { scale(self.wall, 0.9 + 0.1 * phase(row, 1.7)) }
             }
             Kind::Windows => {
                 let window = within(x, 0.36, 0.62) && y > 0.04 && y < self.horizon - 0.07;
                 if window {
-                    mix([0.16, 0.20, 0.25], [0.55, 0.62, 0.68], (y * 2.0 + x).sin().abs() * 0.6)
+                    mix([0.16, 0.20, 0.25], [0.55, 0.62, 0.68], phase(y * 2.0 + x, 1.0) * 0.6)
                 } else {
                     self.wall
                 }
@@ -98,8 +98,8 @@ impl Scene {
     fn ground(&self, x: f32, y: f32) -> Colour {
         let depth = (y - self.horizon + 0.06) / (1.0 - self.horizon);
         let near = 1.0 / depth;
-        let row = (near * 1.6).rem_euclid(1.0) < 0.09;
-        let column = ((x - 0.4) * near * 2.2).rem_euclid(1.0) < 0.05;
+        let row = phase(near * 1.6, 1.0) < 0.09;
+        let column = phase((x - 0.4) * near * 2.2, 1.0) < 0.05;
         let base = if row || column { self.joints } else { self.ground };
         scale(base, 0.82 + 0.25 * depth.min(1.0))
     }
