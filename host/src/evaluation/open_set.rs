@@ -117,13 +117,10 @@ struct Probe {
 }
 
 fn probe(queries: &Embeddings, enrolled: &Embeddings) -> Vec<Probe> {
-    let scorer = Scorer::new(queries, enrolled);
-    let best = |query: usize| {
+    let best = |query: usize, scores: &mut [f32]| {
         let identity = queries.identities()[query].known()?;
-        let mut scores = vec![0.0; enrolled.len()];
-        scorer.fill(query..query + 1, &mut scores);
         let mut probe = Probe { identity, score: f32::NEG_INFINITY, correct: false, present: false };
-        for (entry, score) in scores.into_iter().enumerate() {
+        for (entry, &score) in scores.iter().enumerate() {
             let same = enrolled.identities()[entry] == Identity::Known(identity);
             if same && enrolled.cameras()[entry] == queries.cameras()[query] {
                 continue;
@@ -135,7 +132,7 @@ fn probe(queries: &Embeddings, enrolled: &Embeddings) -> Vec<Probe> {
         }
         Some(probe)
     };
-    (0..queries.len()).into_par_iter().filter_map(best).collect()
+    Scorer::new(queries, enrolled).map(best).into_iter().flatten().collect()
 }
 
 /// Probes by identity.

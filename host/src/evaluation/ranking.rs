@@ -13,15 +13,11 @@
 use super::scores::Scorer;
 use super::{Embeddings, EvaluationError};
 use crate::dataset::Identity;
-use rayon::prelude::*;
-use std::ops::Range;
 
 /// How many of the best candidates of each query are kept for reports.
 const BEST: usize = 10;
 /// How far the CMC curve goes.
 const CURVE: usize = 50;
-/// Queries scored together by one thread.
-const BLOCK: usize = 16;
 
 /// The outcome of ranking a gallery for each query.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,33 +91,21 @@ impl Ranking {
 /// [`EvaluationError::Dimensions`], and [`EvaluationError::NoMatches`] when no query has a match.
 pub fn rank(queries: &Embeddings, gallery: &Embeddings) -> Result<Ranking, EvaluationError> {
     queries.check_against(gallery)?;
-    let scorer = Scorer::new(queries, gallery);
-    rank_by(queries, gallery, |range, out| scorer.fill(range, out))
+    rank_by(queries, gallery, |_, _| ())
 }
 
-/// Ranks by any similarity: `fill` writes those of a range of queries with all entries, `[range.len(), gallery]`.
+/// Ranks by the similarities that `adjust` makes of a query's cosines with all gallery entries.
 pub(super) fn rank_by(
     queries: &Embeddings,
     gallery: &Embeddings,
-    fill: impl Fn(Range<usize>, &mut [f32]) + Sync,
+    adjust: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Result<Ranking, EvaluationError> {
-    let starts: Vec<usize> = (0..queries.len()).step_by(BLOCK).collect();
     let targets = Targets::new(gallery);
-    let blocks: Vec<Vec<RankedQuery>> = starts
-        .par_iter()
-        .map(|&start| {
-            let range = start..(start + BLOCK).min(queries.len());
-            let mut scores = vec![0.0; range.len() * gallery.len()];
-            fill(range.clone(), &mut scores);
-            let rows = range.zip(scores.chunks_exact(gallery.len().max(1)));
-            rows.filter_map(|(query, scores)| {
-                let (identity, camera) = (queries.identities()[query], queries.cameras()[query]);
-                targets.ranked(query, identity, camera, scores)
-            })
-            .collect()
-        })
-        .collect();
-    summarize(blocks.into_iter().flatten().collect(), queries.len(), gallery.len())
+    let ranked = Scorer::new(queries, gallery).map(|query, scores| {
+        adjust(query, scores);
+        targets.ranked(query, queries.identities()[query], queries.cameras()[query], scores)
+    });
+    summarize(ranked.into_iter().flatten().collect(), queries.len(), gallery.len())
 }
 
 fn summarize(queries: Vec<RankedQuery>, asked: usize, gallery: usize) -> Result<Ranking, EvaluationError> {

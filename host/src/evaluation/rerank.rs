@@ -34,21 +34,17 @@ impl Default for Rerank {
 pub fn rerank(queries: &Embeddings, gallery: &Embeddings, settings: &Rerank) -> Result<Ranking, EvaluationError> {
     queries.check_against(gallery)?;
     let all = concatenated(queries, gallery)?;
-    let neighbours = nearest(&all, settings.k1 + 1);
+    let neighbours = Scorer::new(&all, &all).map(|_, scores| nearest_in(scores, settings.k1 + 1));
     let codes = expanded(&encoded(&all, &neighbours, settings.k1), &neighbours, settings.k2);
     let (codes, gallery_codes) = codes.split_at(queries.len());
     let holders = holders(gallery_codes);
-    let scorer = Scorer::new(queries, gallery);
-    rank_by(queries, gallery, |range, out| {
-        scorer.fill(range.clone(), out);
-        for (query, row) in range.zip(out.chunks_exact_mut(gallery.len().max(1))) {
-            let farthest = neighbours[query].farthest;
-            let shared = shared(&codes[query], &holders, row.len());
-            for (score, shared) in row.iter_mut().zip(shared) {
-                let jaccard = 1.0 - shared / (2.0 - shared);
-                let original = (2.0 - 2.0 * *score) / farthest;
-                *score = 1.0 - ((1.0 - settings.lambda) * jaccard + settings.lambda * original);
-            }
+    rank_by(queries, gallery, |query, row| {
+        let farthest = neighbours[query].farthest;
+        let shared = shared(&codes[query], &holders, row.len());
+        for (score, shared) in row.iter_mut().zip(shared) {
+            let jaccard = 1.0 - shared / (2.0 - shared);
+            let original = (2.0 - 2.0 * *score) / farthest;
+            *score = 1.0 - ((1.0 - settings.lambda) * jaccard + settings.lambda * original);
         }
     })
 }
@@ -67,19 +63,6 @@ struct Neighbours {
     nearest: Vec<usize>,
     /// The largest distance in its row, which normalizes.
     farthest: f32,
-}
-
-fn nearest(all: &Embeddings, count: usize) -> Vec<Neighbours> {
-    const BLOCK: usize = 16;
-    let scorer = Scorer::new(all, all);
-    let starts: Vec<usize> = (0..all.len()).step_by(BLOCK).collect();
-    let blocks = starts.par_iter().map(|&start| {
-        let range = start..(start + BLOCK).min(all.len());
-        let mut scores = vec![0.0; range.len() * all.len()];
-        scorer.fill(range, &mut scores);
-        scores.chunks_exact(all.len().max(1)).map(|row| nearest_in(row, count)).collect::<Vec<_>>()
-    });
-    blocks.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
 /// Where the `count` highest scores of a row are, ties by index.

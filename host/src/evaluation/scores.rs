@@ -1,12 +1,15 @@
 //! Cosine similarities of many pairs at once: blocked so that the compiler can use wide registers.
 
 use super::Embeddings;
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// Gallery entries side by side in one panel.
 const PANEL: usize = 8;
 /// Queries that go through a panel together.
 const TILE: usize = 4;
+/// Queries whose scores one thread holds at a time.
+const BLOCK: usize = 16;
 
 /// Queries and a gallery ready for scoring: the gallery is laid out in panels of [`PANEL`] entries, component by component.
 pub(super) struct Scorer<'a> {
@@ -30,10 +33,23 @@ impl<'a> Scorer<'a> {
         Self { queries, panels, gallery: gallery.len() }
     }
 
+    /// Calls `each` with every query and its similarities with all gallery entries, in parallel; answers in order.
+    pub(super) fn map<T: Send>(&self, each: impl Fn(usize, &mut [f32]) -> T + Sync) -> Vec<T> {
+        let starts: Vec<usize> = (0..self.queries.len()).step_by(BLOCK).collect();
+        let blocks = starts.par_iter().map(|&start| {
+            let range = start..(start + BLOCK).min(self.queries.len());
+            let mut scores = vec![0.0; range.len() * self.gallery];
+            self.fill(range.clone(), &mut scores);
+            let row = |query: usize| (query - start) * self.gallery..(query - start + 1) * self.gallery;
+            range.map(|query| each(query, &mut scores[row(query)])).collect::<Vec<T>>()
+        });
+        blocks.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+
     /// Similarities of a range of queries with all gallery entries, `[range.len(), gallery]`.
     ///
     /// Each is a sum over the components in their order, so it does not depend on the blocking.
-    pub(super) fn fill(&self, range: Range<usize>, out: &mut [f32]) {
+    fn fill(&self, range: Range<usize>, out: &mut [f32]) {
         let dimension = self.queries.dimension();
         for first in range.clone().step_by(TILE) {
             // A short last tile repeats its last query.
@@ -88,12 +104,14 @@ mod tests {
             let from = from.min(queries - 1);
             let a = embeddings(dimension, queries, &values);
             let b = embeddings(dimension, gallery, &values[5..]);
+            let rows = Scorer::new(&a, &b).map(|_, row| row.to_vec());
             let mut out = vec![f32::NAN; (queries - from) * gallery];
             Scorer::new(&a, &b).fill(from..queries, &mut out);
             for (i, score) in out.iter().enumerate() {
                 let (row, column) = (a.row(from + i / gallery), b.row(i % gallery));
                 let plain = row.iter().zip(column).fold(0.0, |sum, (x, y)| sum + x * y);
                 prop_assert_eq!(*score, plain);
+                prop_assert_eq!(rows[from + i / gallery][i % gallery], plain);
             }
         }
     }

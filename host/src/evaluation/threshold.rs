@@ -2,7 +2,7 @@
 
 use super::scores::Scorer;
 use super::{Embeddings, EvaluationError};
-use rayon::prelude::*;
+use crate::dataset::Identity;
 
 /// The lowest threshold at which at most the share `rate` of the impostor scores is accepted.
 ///
@@ -32,20 +32,12 @@ pub fn threshold_at(impostors: &[f32], rate: f64) -> Result<f32, EvaluationError
 /// [`EvaluationError::Dimensions`].
 pub fn impostor_maxima(probes: &Embeddings, gallery: &Embeddings) -> Result<Vec<f32>, EvaluationError> {
     probes.check_against(gallery)?;
-    let scorer = Scorer::new(probes, gallery);
-    let maxima: Vec<Option<f32>> = (0..probes.len())
-        .into_par_iter()
-        .map(|probe| {
-            let mut scores = vec![0.0; gallery.len()];
-            scorer.fill(probe..probe + 1, &mut scores);
-            let who = probes.identities()[probe];
-            let others = gallery.identities().iter().zip(scores);
-            others
-                .filter(|(other, _)| other.known().is_some() && **other != who && who != crate::dataset::Identity::Junk)
-                .map(|(_, score)| score)
-                .max_by(f32::total_cmp)
-        })
-        .collect();
+    let maxima = Scorer::new(probes, gallery).map(|probe, scores| {
+        let who = probes.identities()[probe];
+        let is_other = |entry: &Identity| entry.known().is_some() && *entry != who && who != Identity::Junk;
+        let entries = gallery.identities().iter().zip(scores.iter().copied());
+        entries.filter(|(entry, _)| is_other(entry)).map(|(_, score)| score).max_by(f32::total_cmp)
+    });
     Ok(maxima.into_iter().flatten().collect())
 }
 

@@ -58,25 +58,19 @@ pub struct OperatingPoint {
 /// pair is missing.
 pub fn pair_scores(queries: &Embeddings, gallery: &Embeddings) -> Result<PairScores, EvaluationError> {
     queries.check_against(gallery)?;
-    let scorer = Scorer::new(queries, gallery);
-    let rows: Vec<PairScores> = (0..queries.len())
-        .into_par_iter()
-        .map(|query| {
-            let mut scores = vec![0.0; gallery.len()];
-            scorer.fill(query..query + 1, &mut scores);
-            let mut pairs = PairScores { genuine: Vec::new(), impostor: Vec::new() };
-            for (entry, score) in scores.into_iter().enumerate() {
-                let same_view = queries.cameras()[query] == gallery.cameras()[entry];
-                match (queries.identities()[query], gallery.identities()[entry]) {
-                    (Identity::Junk, _) | (_, Identity::Junk) | (Identity::Distractor, Identity::Distractor) => {}
-                    (a, b) if a != b => pairs.impostor.push(score),
-                    _ if same_view => {}
-                    _ => pairs.genuine.push(score),
-                }
+    let rows = Scorer::new(queries, gallery).map(|query, scores| {
+        let mut pairs = PairScores { genuine: Vec::new(), impostor: Vec::new() };
+        for (entry, &score) in scores.iter().enumerate() {
+            let same_view = queries.cameras()[query] == gallery.cameras()[entry];
+            match (queries.identities()[query], gallery.identities()[entry]) {
+                (Identity::Junk, _) | (_, Identity::Junk) | (Identity::Distractor, Identity::Distractor) => {}
+                (a, b) if a != b => pairs.impostor.push(score),
+                _ if same_view => {}
+                _ => pairs.genuine.push(score),
             }
-            pairs
-        })
-        .collect();
+        }
+        pairs
+    });
     let (genuine, impostor): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.genuine, row.impostor)).unzip();
     let (mut genuine, mut impostor) = (genuine.concat(), impostor.concat());
     if genuine.is_empty() {
