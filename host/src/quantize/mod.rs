@@ -32,7 +32,7 @@ pub use calibrate::Method;
 pub use compare::{Fidelity, compare};
 pub use error::QuantizeError;
 pub use int8_model::{Int8Error, Int8Model};
-pub use threshold::Threshold;
+pub use threshold::{Choice, Policy, Threshold, choose};
 
 use lower::Lowered;
 use plan_arena::Plan;
