@@ -25,9 +25,10 @@ pub struct ClassifierGradient {
 }
 
 impl Classifier {
-    /// Small uniform weights (standard deviation 0.001, as Luo et al. 2019, "Bag of Tricks"): the first logits say nothing.
+    /// Uniform weights within ±1/√dimension. Luo et al. 2019 ("Bag of Tricks") begin near zero, behind a backbone that was
+    /// trained before; one that begins at random would get no gradient through weights near zero.
     pub fn new(dimension: usize, identities: usize, rng: &mut impl Rng) -> Self {
-        let bound = 0.001 * 3.0f32.sqrt();
+        let bound = 1.0 / (dimension.max(1) as f32).sqrt();
         let weights = (0..dimension * identities).map(|_| rng.random_range(-bound..bound)).collect();
         Self { weights, dimension, identities }
     }
@@ -118,7 +119,7 @@ mod tests {
     fn forward_equals_the_plain_product() {
         let (dimension, identities) = (6, 3);
         let mut classifier = Classifier::new(dimension, identities, &mut ChaCha8Rng::seed_from_u64(1));
-        assert!(classifier.weights.iter().all(|w| w.abs() < 0.002));
+        assert!(classifier.weights.iter().all(|w| w.abs() <= 1.0 / 6.0f32.sqrt()));
         classifier.weights = check::EdgeCase::random(3, &[0; 6], identities).embeddings;
         let x = check::EdgeCase::random(1, &[0, 1], dimension).embeddings;
         let logits = classifier.forward(&x);
@@ -141,7 +142,7 @@ mod tests {
             add_scaled(&mut classifier.weights, &gradient.weights, -1.0);
             values.push(loss.value);
         }
-        assert!((values[0] - 4.0f32.ln()).abs() < 0.01);
+        assert!((values[0] - 4.0f32.ln()).abs() < 0.5);
         assert!(values.windows(2).all(|pair| pair[1] < pair[0]));
     }
 

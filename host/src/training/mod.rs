@@ -1,6 +1,32 @@
 //! The loop that turns a data set and a recipe into a checkpoint.
+//!
+//! [`train`] is the whole of it. Everything random follows from the recipe's seed and the position in the run
+//! (`randomness`), and everything else is in the checkpoint, so that a run that was interrupted and resumed ends with the
+//! same weights to the bit as one that was not.
 
+pub mod average;
+pub mod checkpoint;
+pub mod error;
+pub mod history;
 pub mod optimizer;
 pub mod randomness;
+pub mod recipe;
 pub mod schedule;
 pub mod split;
+pub mod train;
+pub mod validation;
+
+mod atomic;
+mod batches;
+mod material;
+mod tensors;
+mod trainer;
+
+#[cfg(test)]
+mod tests;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Learner, RunState};
+pub use error::TrainingError;
+pub use history::EpochRecord;
+pub use recipe::{Recipe, RecipeError};
+pub use train::{LAST, LOG, MODEL, Options, Outcome, train};

@@ -1,0 +1,54 @@
+//! Prepares batches in a thread of its own, one ahead of the engine.
+
+use super::Recipe;
+use super::material::Material;
+use super::randomness::{Purpose, stream};
+use crate::augment;
+use crate::sampler::PkSampler;
+use rand::Rng;
+use std::sync::mpsc::SyncSender;
+
+/// A batch ready for the engine.
+#[derive(Debug, PartialEq)]
+pub struct PreparedBatch {
+    /// `[B, height, width, 3]` RGB bytes, augmented.
+    pub pixels: Vec<u8>,
+    /// `[B]`
+    pub classes: Vec<u32>,
+}
+
+/// What batches are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The pictures.
+    pub material: &'a Material,
+    /// Which of them stand together.
+    pub sampler: &'a PkSampler,
+    /// Seed, epochs and augmentation.
+    pub recipe: &'a Recipe,
+}
+
+impl Source<'_> {
+    /// Sends every batch from batch `batch` of epoch `epoch` (both from 0) to the end of the run, in order, and returns when
+    /// all are sent or nobody listens any more.
+    pub fn send_all(&self, epoch: u64, batch: u64, sender: &SyncSender<PreparedBatch>) {
+        for current in epoch..self.recipe.epochs {
+            let skip = if current == epoch { batch } else { 0 };
+            let mut rng = stream(self.recipe.seed, Purpose::Sampler, current, 0);
+            for (index, pictures) in (0..).zip(self.sampler.epoch(&mut rng)).skip(skip as usize) {
+                if sender.send(self.prepare(current, index, &pictures)).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Gathers and augments the pictures of one batch; what comes out depends on seed, epoch and batch alone.
+    fn prepare(&self, epoch: u64, index: u64, pictures: &[usize]) -> PreparedBatch {
+        let train = &self.material.train;
+        let seed = stream(self.recipe.seed, Purpose::Augment, epoch, index).next_u64();
+        let mut pixels = vec![0; pictures.len() * train.size[0] * train.size[1] * 3];
+        augment::batch(&self.recipe.augment, &train.pixels, train.size, pictures, seed, &mut pixels);
+        PreparedBatch { pixels, classes: pictures.iter().map(|&picture| self.material.classes[picture]).collect() }
+    }
+}

@@ -1,0 +1,423 @@
+//! A run on disk: a safetensors file with the network and, while training, everything to go on exactly where it stopped.
+//!
+//! Tensors, all little-endian f32: `network/<parameter>`; for resuming also `classifier`, `first/<n>` and `second/<n>` (the
+//! optimizer's moments, n counting the network's parameters and then the classifier) and `average/<parameter>`. The header's
+//! metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
+
+use super::average::Average;
+use super::history::{EpochRecord, Totals};
+use super::optimizer::Optimizer;
+use super::recipe::{Recipe, RecipeError};
+use super::{atomic, tensors};
+use crate::loss::Classifier;
+use crate::network::{Graph, NetworkError, by_name};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use tensors::{Reader, Writer};
+
+/// A network, where it comes from, and, while it is being trained, the rest of its training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The network.
+    pub graph: Graph,
+    /// Where it comes from and how far it is.
+    pub state: RunState,
+    /// What only training needs; a finished model has none.
+    pub learner: Option<Learner>,
+}
+
+/// Where a network comes from and how far its training is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunState {
+    /// Version of the format, [`Checkpoint::VERSION`].
+    pub version: u32,
+    /// The recipe that is followed.
+    pub recipe: Recipe,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Names of the identities trained on; position is the class.
+    pub identities: Vec<String>,
+    /// Names of the identities held out.
+    pub held_out: Vec<String>,
+    /// Epochs finished.
+    pub epoch: u64,
+    /// The epoch under way: its number of batches done and their sums.
+    pub totals: Totals,
+    /// Finished epochs.
+    pub history: Vec<EpochRecord>,
+    /// The highest validation mAP so far.
+    pub best_map: Option<f32>,
+}
+
+/// What only training needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learner {
+    /// Of the ID loss.
+    pub classifier: Classifier,
+    /// With the moments of the network's parameters and, last, of the classifier.
+    pub optimizer: Optimizer,
+    /// Running average of the network, where the recipe wants one.
+    pub average: Option<Average>,
+}
+
+/// Why a checkpoint cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The file is not there, or the disk is full, …
+    #[error("{}: the checkpoint cannot be read or written", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Truncated, or no safetensors file.
+    #[error("{}: not a whole safetensors file ({reason}); it may be truncated: copy it again or train anew", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says.
+        reason: String,
+    },
+    /// A safetensors file of some other program.
+    #[error("{}: a safetensors file, but no checkpoint of deja; `deja train` writes those", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Of another version.
+    #[error(
+        "{}: checkpoint of version {found}, but this deja reads version {}; train anew or use the deja that wrote it",
+        path.display(),
+        Checkpoint::VERSION
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+    /// Its recipe makes no sense.
+    #[error("{}: the recipe inside makes no sense; the file is damaged", path.display())]
+    Recipe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: RecipeError,
+    },
+    /// Its network is not known here.
+    #[error("{}: its network is unknown here", path.display())]
+    Network {
+        /// The file.
+        path: PathBuf,
+        /// Which one it is.
+        source: NetworkError,
+    },
+    /// An array is missing or of the wrong shape or kind.
+    #[error("{}: the array `{tensor}` {problem}; the file does not fit its own network", path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        tensor: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// NaN or infinity.
+    #[error("{}: the array `{tensor}` holds NaN or infinity; take an earlier checkpoint", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        tensor: String,
+    },
+    /// A finished model, asked to go on training.
+    #[error("{}: a finished model without its training state; resume from last.safetensors of the run", path.display())]
+    NotResumable {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Checkpoint {
+    /// Of the format.
+    pub const VERSION: u32 = 1;
+    /// The entry of the header's metadata that makes a safetensors file a checkpoint.
+    pub const KEY: &'static str = "deja-checkpoint";
+
+    /// Writes the file whole or not at all: the older one stays until the newer is on the disk.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Io`]; [`CheckpointError::NotFinite`] when a value is NaN or infinite, before anything is written.
+    pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
+        write(path, &self.graph, &self.state, self.learner.as_ref())
+    }
+
+    /// Reads a checkpoint or a finished model.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] for a file that is missing, truncated, foreign, of another version, or not finite.
+    pub fn load(path: &Path) -> Result<Self, CheckpointError> {
+        let bytes = std::fs::read(path).map_err(|source| CheckpointError::Io { path: path.to_owned(), source })?;
+        let reader = Reader::new(path, &bytes)?;
+        let state = read_state(path, &reader)?;
+        let network = &state.recipe.network;
+        let mut graph = by_name(&network.name, network.input, network.embedding, state.recipe.seed)
+            .map_err(|source| CheckpointError::Network { path: path.to_owned(), source })?;
+        for parameter in &mut graph.parameters {
+            parameter.values = reader.read(&format!("network/{}", parameter.name), &parameter.shape)?;
+        }
+        let learner = if reader.has("classifier") { Some(Learner::read(&state, &graph, &reader)?) } else { None };
+        Ok(Self { graph, state, learner })
+    }
+
+    /// The network to use: with averaged weights where the run keeps an average.
+    pub fn model(&self) -> Graph {
+        match self.learner.as_ref().and_then(|learner| learner.average.as_ref()) {
+            Some(average) => average.apply(&self.graph),
+            None => self.graph.clone(),
+        }
+    }
+}
+
+/// [`Checkpoint::save`] of borrowed parts.
+pub(super) fn write(
+    path: &Path,
+    graph: &Graph,
+    state: &RunState,
+    learner: Option<&Learner>,
+) -> Result<(), CheckpointError> {
+    let mut writer = Writer::default();
+    for parameter in &graph.parameters {
+        writer.add(format!("network/{}", parameter.name), &parameter.shape, &parameter.values);
+    }
+    if let Some(learner) = learner {
+        learner.write(graph, &mut writer);
+    }
+    if let Some(tensor) = writer.first_not_finite() {
+        return Err(CheckpointError::NotFinite { path: path.to_owned(), tensor });
+    }
+    let io = |source| CheckpointError::Io { path: path.to_owned(), source };
+    let state = serde_json::to_string(state).map_err(|error| io(error.into()))?;
+    let bytes = writer.finish(Checkpoint::KEY, state).map_err(|error| io(std::io::Error::other(error)))?;
+    atomic::write(path, &bytes).map_err(io)
+}
+
+impl Learner {
+    /// Untrained, for `graph`.
+    pub fn new(recipe: &Recipe, graph: &Graph, classifier: Classifier) -> Self {
+        let optimizer = Optimizer::new(recipe.optimizer, &lengths(graph, &classifier));
+        let average = (recipe.average > 0.0).then(|| Average::new(recipe.average, graph));
+        Self { classifier, optimizer, average }
+    }
+
+    fn write(&self, graph: &Graph, writer: &mut Writer) {
+        let Classifier { weights, dimension, identities } = &self.classifier;
+        writer.add("classifier".into(), &[*dimension, *identities], weights);
+        for (name, moments) in [("first", &self.optimizer.first), ("second", &self.optimizer.second)] {
+            for (index, values) in moments.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
+                writer.add(format!("{name}/{index}"), &[values.len()], values);
+            }
+        }
+        writer.add_counter("step", self.optimizer.step);
+        if let Some(average) = &self.average {
+            for (parameter, values) in graph.parameters.iter().zip(&average.values) {
+                writer.add(format!("average/{}", parameter.name), &parameter.shape, values);
+            }
+            writer.add_counter("average_updates", average.updates);
+        }
+    }
+
+    fn read(state: &RunState, graph: &Graph, reader: &Reader<'_>) -> Result<Self, CheckpointError> {
+        let (dimension, identities) = (state.recipe.network.embedding, state.identities.len());
+        let weights = reader.read("classifier", &[dimension, identities])?;
+        let mut learner = Self::new(&state.recipe, graph, Classifier { weights, dimension, identities });
+        let optimizer = &mut learner.optimizer;
+        for (name, moments) in [("first", &mut optimizer.first), ("second", &mut optimizer.second)] {
+            for (index, values) in moments.iter_mut().enumerate().filter(|(_, values)| !values.is_empty()) {
+                *values = reader.read(&format!("{name}/{index}"), &[values.len()])?;
+            }
+        }
+        optimizer.step = reader.read_counter("step")?;
+        if let Some(average) = &mut learner.average {
+            for (parameter, values) in graph.parameters.iter().zip(&mut average.values) {
+                *values = reader.read(&format!("average/{}", parameter.name), &parameter.shape)?;
+            }
+            average.updates = reader.read_counter("average_updates")?;
+        }
+        Ok(learner)
+    }
+}
+
+/// Lengths of what the optimizer changes: the network's parameters (0 for running statistics), then the classifier.
+fn lengths(graph: &Graph, classifier: &Classifier) -> Vec<usize> {
+    let trained = |role| role != crate::network::Role::Statistic;
+    let network = graph.parameters.iter().map(|p| if trained(p.role) { p.values.len() } else { 0 });
+    network.chain([classifier.weights.len()]).collect()
+}
+
+fn read_state(path: &Path, reader: &Reader<'_>) -> Result<RunState, CheckpointError> {
+    let path = || path.to_owned();
+    let text = reader.metadata(Checkpoint::KEY).ok_or_else(|| CheckpointError::Foreign { path: path() })?;
+    let malformed = |error: serde_json::Error| CheckpointError::Malformed { path: path(), reason: error.to_string() };
+    let value: serde_json::Value = serde_json::from_str(text).map_err(malformed)?;
+    let found = value.get("version").and_then(serde_json::Value::as_u64).unwrap_or(0);
+    if found != u64::from(Checkpoint::VERSION) {
+        return Err(CheckpointError::Version { path: path(), found });
+    }
+    let state: RunState = serde_json::from_str(text).map_err(malformed)?;
+    state.recipe.check().map_err(|source| CheckpointError::Recipe { path: path(), source })?;
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::training::randomness::{Purpose, stream};
+
+    fn checkpoint(average: f32) -> Checkpoint {
+        let mut recipe = Recipe { average, ..Recipe::default() };
+        recipe.network.input = [32, 16];
+        recipe.network.embedding = 8;
+        recipe.network.name = "mobilenet_v2_0.25".into();
+        let mut graph = by_name(&recipe.network.name, [32, 16], 8, 5).unwrap();
+        let classifier = Classifier::new(8, 3, &mut stream(1, Purpose::Classifier, 0, 0));
+        let mut learner = Learner::new(&recipe, &graph, classifier);
+        learner.optimizer.step = u64::MAX - 7;
+        learner.optimizer.first.iter_mut().flatten().for_each(|m| *m = 1e-30);
+        for parameter in &mut graph.parameters {
+            parameter.values.iter_mut().for_each(|x| *x += 0.1);
+        }
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let mut totals = Totals::default();
+        totals.warn("a warning".into());
+        let state = RunState {
+            version: Checkpoint::VERSION,
+            recipe,
+            dataset: "test".into(),
+            identities: names(&["a", "b", "ç"]),
+            held_out: names(&["d"]),
+            epoch: 2,
+            totals,
+            history: vec![EpochRecord { epoch: 1, loss: 0.1, validation_map: Some(0.3), ..EpochRecord::default() }],
+            best_map: Some(0.3),
+        };
+        Checkpoint { graph, state, learner: Some(learner) }
+    }
+
+    fn saved(checkpoint: &Checkpoint) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        checkpoint.save(&path).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn everything_survives_the_disk() {
+        for average in [0.0, 0.9] {
+            let before = checkpoint(average);
+            let (_folder, path) = saved(&before);
+            assert_eq!(Checkpoint::load(&path).unwrap(), before);
+            let model = Checkpoint { graph: before.model(), learner: None, ..before };
+            model.save(&path).unwrap();
+            assert_eq!(Checkpoint::load(&path).unwrap(), model);
+        }
+    }
+
+    #[test]
+    fn the_model_is_the_average_where_there_is_one() {
+        let averaged = checkpoint(0.9);
+        assert_ne!(averaged.model(), averaged.graph, "the average began before the weights moved");
+        let plain = checkpoint(0.0);
+        assert_eq!(plain.model(), plain.graph);
+    }
+
+    /// Pins version 1: other names or other metadata need another version.
+    #[test]
+    fn the_format_is_pinned() {
+        let (_folder, path) = saved(&checkpoint(0.9));
+        let bytes = std::fs::read(&path).unwrap();
+        let reader = Reader::new(&path, &bytes).unwrap();
+        for name in [
+            "network/stem.weight",
+            "classifier",
+            "first/0",
+            "second/0",
+            "step",
+            "average/stem.weight",
+            "average_updates",
+        ] {
+            assert!(reader.has(name), "{name}");
+        }
+        assert!(
+            reader.metadata("deja-checkpoint").unwrap().starts_with(r#"{"version":1,"recipe":{"epochs":40,"seed":1,"#)
+        );
+    }
+
+    #[test]
+    fn truncated_files_are_errors_at_every_length() {
+        let (_folder, path) = saved(&checkpoint(0.0));
+        let bytes = std::fs::read(&path).unwrap();
+        for length in [0, 1, 7, 8, 9, 100, 5000, bytes.len() / 2, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let error = Checkpoint::load(&path).unwrap_err();
+            assert!(matches!(error, CheckpointError::Malformed { .. }), "{length}: {error}");
+            assert!(error.to_string().contains("last.safetensors"));
+        }
+    }
+
+    #[test]
+    fn foreign_files_and_other_versions_are_named() {
+        let (folder, path) = saved(&checkpoint(0.0));
+        let mut writer = Writer::default();
+        writer.add("weight".into(), &[1], &[1.0]);
+        std::fs::write(&path, writer.finish("format", "pt".into()).unwrap()).unwrap();
+        assert!(matches!(Checkpoint::load(&path), Err(CheckpointError::Foreign { .. })));
+        let mut newer = checkpoint(0.0);
+        newer.state.version = 9;
+        newer.save(&path).unwrap();
+        assert!(matches!(Checkpoint::load(&path), Err(CheckpointError::Version { found: 9, .. })));
+        std::fs::write(&path, "this is a picture, honestly").unwrap();
+        assert!(matches!(Checkpoint::load(&path), Err(CheckpointError::Malformed { .. })));
+        assert!(matches!(Checkpoint::load(&folder.path().join("none")), Err(CheckpointError::Io { .. })));
+    }
+
+    #[test]
+    fn unknown_networks_and_wrong_shapes_are_named() {
+        let mut unknown = checkpoint(0.0);
+        unknown.state.recipe.network.name = "resnet_152".into();
+        let (_folder, path) = saved(&unknown);
+        assert!(matches!(Checkpoint::load(&path), Err(CheckpointError::Network { .. })));
+        let mut other = checkpoint(0.0);
+        other.state.recipe.network.embedding = 16;
+        other.save(&path).unwrap();
+        assert!(matches!(Checkpoint::load(&path), Err(CheckpointError::Tensor { .. })));
+        let mut fewer = checkpoint(0.0);
+        fewer.state.identities.pop();
+        fewer.save(&path).unwrap();
+        let error = Checkpoint::load(&path).unwrap_err().to_string();
+        assert!(error.contains("classifier"), "{error}");
+        let mut senseless = checkpoint(0.0);
+        senseless.state.recipe.epochs = 0;
+        senseless.save(&path).unwrap();
+        assert!(matches!(Checkpoint::load(&path), Err(CheckpointError::Recipe { .. })));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_neither_written_nor_read() {
+        let good = checkpoint(0.0);
+        let (_folder, path) = saved(&good);
+        let mut bad = good.clone();
+        bad.graph.parameters[3].values[0] = f32::NAN;
+        assert!(matches!(bad.save(&path), Err(CheckpointError::NotFinite { .. })));
+        assert_eq!(Checkpoint::load(&path).unwrap(), good, "the older file is kept");
+        let bytes = std::fs::read(&path).unwrap();
+        let mut damaged = bytes.clone();
+        let end = damaged.len();
+        // The file ends with the largest arrays' bytes: whatever stands there becomes infinite.
+        damaged[end - 4..].copy_from_slice(&f32::INFINITY.to_le_bytes());
+        std::fs::write(&path, damaged).unwrap();
+        assert!(matches!(Checkpoint::load(&path), Err(CheckpointError::NotFinite { .. })));
+    }
+}

@@ -1,0 +1,80 @@
+//! Why a training run cannot begin or go on.
+
+use super::{CheckpointError, RecipeError};
+use crate::dataset::DatasetError;
+use crate::network::NetworkError;
+use crate::sampler::SamplerError;
+use std::path::PathBuf;
+
+/// Why a training run cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainingError {
+    /// The data set cannot be read or used.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// The recipe makes no sense.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// There is no such network.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// No batch can be made.
+    #[error(transparent)]
+    Sampler(#[from] SamplerError),
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// Something else in the run's folder cannot be written.
+    #[error("{}: cannot be written", path.display())]
+    Io {
+        /// Which file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The folder holds a run already.
+    #[error("{}: holds a training run already; go on with --resume, or choose another folder with --out", .0.display())]
+    RunExists(PathBuf),
+    /// There is nothing to resume.
+    #[error("{}: holds no training run to resume; leave out --resume to begin one", .0.display())]
+    NothingToResume(PathBuf),
+    /// Resumed with another recipe.
+    #[error("{}: was begun with another recipe ({differences}); resume with the same one, or begin a new run", run.display())]
+    RecipeChanged {
+        /// Folder of the run.
+        run: PathBuf,
+        /// Keys with their old and new values.
+        differences: String,
+    },
+    /// Resumed with other data.
+    #[error("{}: was begun on other data: {problem}; resume with the same data set, or begin a new run", run.display())]
+    DataChanged {
+        /// Folder of the run.
+        run: PathBuf,
+        /// What is different.
+        problem: String,
+    },
+    /// The loss or a weight is NaN or infinite.
+    #[error(
+        "epoch {epoch}, batch {batch}: {what} is no longer a finite number; the checkpoint of epoch {saved} is kept. Begin a \
+         new run with a lower optimizer.learning_rate or a longer schedule.warm_up"
+    )]
+    NotFinite {
+        /// From 1.
+        epoch: u64,
+        /// From 1.
+        batch: u64,
+        /// What went wrong first.
+        what: &'static str,
+        /// The last epoch whose end was saved (0: none).
+        saved: u64,
+    },
+    /// The user stopped it.
+    #[error("interrupted in epoch {epoch}; {} is saved: go on with --resume", run.display())]
+    Interrupted {
+        /// Folder of the run.
+        run: PathBuf,
+        /// From 1.
+        epoch: u64,
+    },
+}

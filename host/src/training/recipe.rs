@@ -1,0 +1,282 @@
+//! A recipe: everything a run depends on besides its data, as TOML. What is left out has the default that stands here.
+
+use super::optimizer::OptimizerSettings;
+use super::schedule::Schedule;
+use crate::augment::{Augment, AugmentError};
+use crate::loss::{Margin, MetricKind, MetricSettings};
+use crate::sampler::PkSettings;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Everything a run depends on besides its data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Passes over the training pictures.
+    pub epochs: u64,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Fraction of the identities that is held out to watch the run, and later to set the decision threshold.
+    pub validation: f32,
+    /// Epochs between two looks at the held-out identities; the last epoch is always looked at.
+    pub validate_every: u64,
+    /// Decay of the running average of the weights that becomes the model, such as 0.99; 0 takes the last weights.
+    pub average: f32,
+    /// What is trained.
+    pub network: NetworkSettings,
+    /// The make-up of batches.
+    pub sampler: PkSettings,
+    /// What is minimized.
+    pub loss: LossSettings,
+    /// How gradients change weights.
+    pub optimizer: OptimizerSettings,
+    /// The learning rate over the run.
+    pub schedule: Schedule,
+    /// Random changes to pictures.
+    pub augment: Augment,
+}
+
+/// What is trained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NetworkSettings {
+    /// As [`crate::network::by_name`] knows it.
+    pub name: String,
+    /// Height and width of the picture.
+    pub input: [usize; 2],
+    /// Components of an embedding.
+    pub embedding: usize,
+}
+
+/// What is minimized: `metric_weight` · metric loss of the raw embeddings + `id_weight` · cross-entropy behind the neck.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossSettings {
+    /// Which metric loss.
+    pub metric: MetricKind,
+    /// m of the hinge.
+    pub margin: f32,
+    /// Softplus instead of the hinge; `margin` then has no part.
+    pub soft_margin: bool,
+    /// Whether the metric loss measures L2-normalized embeddings.
+    pub normalize: bool,
+    /// Factor on the metric loss.
+    pub metric_weight: f32,
+    /// Factor on the ID loss.
+    pub id_weight: f32,
+    /// ε of the ID loss.
+    pub label_smoothing: f32,
+}
+
+/// Why a recipe cannot be followed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// The file is not there or not readable.
+    #[error("{}: the recipe cannot be read", path.display())]
+    Io {
+        /// The recipe.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No TOML, an unknown key, or a value of the wrong kind; the message names line and key.
+    #[error("{}: not a recipe: {source}", path.display())]
+    Syntax {
+        /// The recipe.
+        path: PathBuf,
+        /// What the parser says.
+        source: Box<toml::de::Error>,
+    },
+    /// A number outside of what makes sense.
+    #[error("recipe: {key} = {value}: give {expected}")]
+    Value {
+        /// Dotted key.
+        key: &'static str,
+        /// What it was.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A setting of the augmentation.
+    #[error("recipe: {0}")]
+    Augment(#[from] AugmentError),
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            epochs: 40,
+            seed: 1,
+            validation: 0.1,
+            validate_every: 5,
+            average: 0.0,
+            network: NetworkSettings::default(),
+            sampler: PkSettings::default(),
+            loss: LossSettings::default(),
+            optimizer: OptimizerSettings::default(),
+            schedule: Schedule::default(),
+            augment: Augment::default(),
+        }
+    }
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self { name: "mobilenet_v2_0.35".into(), input: [128, 64], embedding: 128 }
+    }
+}
+
+impl Default for LossSettings {
+    fn default() -> Self {
+        Self {
+            metric: MetricKind::BatchHard,
+            margin: 0.3,
+            soft_margin: false,
+            normalize: false,
+            metric_weight: 1.0,
+            id_weight: 1.0,
+            label_smoothing: 0.1,
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads and checks a TOML file.
+    ///
+    /// # Errors
+    /// [`RecipeError`]; an unknown key is an error that names it.
+    pub fn read(path: &Path) -> Result<Self, RecipeError> {
+        let text = std::fs::read_to_string(path).map_err(|source| RecipeError::Io { path: path.to_owned(), source })?;
+        let recipe: Self = toml::from_str(&text)
+            .map_err(|source| RecipeError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// Checks every number; the network's name is checked where the network is built.
+    ///
+    /// # Errors
+    /// [`RecipeError::Value`] or [`RecipeError::Augment`] for the first that makes no sense.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        let within = |key, value: f32, low: f32, high: f32, expected| {
+            let error = || RecipeError::Value { key, value: value.to_string(), expected };
+            (low..=high).contains(&value).then_some(()).ok_or_else(error)
+        };
+        let from = |key, value: u64, least: u64, expected| {
+            let error = || RecipeError::Value { key, value: value.to_string(), expected };
+            (value >= least).then_some(()).ok_or_else(error)
+        };
+        let (loss, optimizer) = (&self.loss, &self.optimizer);
+        from("epochs", self.epochs, 1, "at least 1")?;
+        from("validate_every", self.validate_every, 1, "at least 1")?;
+        within("validation", self.validation, 0.0, 0.5, "a fraction from 0 to 0.5")?;
+        within("average", self.average, 0.0, 0.99999, "a decay from 0 (off) to 0.99999")?;
+        within("network.embedding", self.network.embedding as f32, 1.0, 4096.0, "1 to 4096 components")?;
+        within("network.input", self.network.input[0] as f32, 8.0, 1024.0, "a height of 8 to 1024")?;
+        within("network.input", self.network.input[1] as f32, 8.0, 1024.0, "a width of 8 to 1024")?;
+        from("sampler.identities", self.sampler.identities as u64, 2, "at least 2 identities in a batch")?;
+        from("sampler.pictures", self.sampler.pictures as u64, 2, "at least 2 pictures, so that there are positives")?;
+        within("loss.margin", loss.margin, 1e-6, 1e6, "a number above 0")?;
+        within("loss.metric_weight", loss.metric_weight, 0.0, 1e6, "a factor from 0")?;
+        within("loss.id_weight", loss.id_weight, 0.0, 1e6, "a factor from 0")?;
+        within(
+            "loss.id_weight",
+            loss.id_weight + loss.metric_weight,
+            1e-9,
+            2e6,
+            "a factor above 0 for at least one loss",
+        )?;
+        within("loss.label_smoothing", loss.label_smoothing, 0.0, 0.99, "a fraction from 0 to 0.99")?;
+        within("optimizer.learning_rate", optimizer.learning_rate, 1e-12, 1e3, "a number above 0")?;
+        within("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1e3, "a number from 0")?;
+        within("optimizer.momentum", optimizer.momentum, 0.0, 0.99999, "a fraction from 0 to 0.99999")?;
+        within("optimizer.second_momentum", optimizer.second_momentum, 0.0, 0.99999, "a fraction from 0 to 0.99999")?;
+        within("schedule.warm_up", self.schedule.warm_up, 0.0, 1e6, "a number of epochs from 0")?;
+        within("schedule.floor", self.schedule.floor, 0.0, 1.0, "a fraction from 0 to 1")?;
+        Ok(self.augment.check()?)
+    }
+
+    /// Dotted keys in which `other` differs, each with both values: `loss.margin: 0.3 → 0.5`.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let json = |recipe: &Self| serde_json::to_value(recipe).unwrap_or_default();
+        let mut found = Vec::new();
+        compare("", &json(self), &json(other), &mut found);
+        found
+    }
+}
+
+fn compare(key: &str, a: &serde_json::Value, b: &serde_json::Value, found: &mut Vec<String>) {
+    if let (Some(fields), Some(others)) = (a.as_object(), b.as_object()) {
+        for (name, a) in fields {
+            let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+            compare(&key, a, others.get(name).unwrap_or_default(), found);
+        }
+    } else if a != b {
+        found.push(format!("{key}: {a} → {b}"));
+    }
+}
+
+impl LossSettings {
+    /// The metric loss that these settings describe.
+    pub fn metric_settings(&self) -> MetricSettings {
+        let margin = if self.soft_margin { Margin::Soft } else { Margin::Hinge(self.margin) };
+        MetricSettings { kind: self.metric, margin, normalize: self.normalize }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Recipe, RecipeError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.toml");
+        std::fs::write(&path, text).unwrap();
+        Recipe::read(&path)
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default_and_every_recipe_survives_toml() {
+        assert_eq!(read("").unwrap(), Recipe::default());
+        let recipe = read("epochs = 3\n[loss]\nsoft_margin = true\n[optimizer]\nkind = \"sgd\"\n").unwrap();
+        assert_eq!((recipe.epochs, recipe.loss.soft_margin), (3, true));
+        assert_eq!(recipe.loss.metric_settings().margin, Margin::Soft);
+        assert_eq!(read(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn unknown_keys_are_named() {
+        for text in ["epoch = 3", "[loss]\nmargni = 0.3", "[sampler]\nidentites = 4", "[augment]\nflipp = 1"] {
+            let key = text.split(['\n', ' ']).find(|word| word.chars().all(char::is_alphabetic)).unwrap();
+            let message = read(text).unwrap_err().to_string();
+            assert!(message.contains(key) && message.contains("recipe.toml"), "{message}");
+        }
+    }
+
+    #[test]
+    fn differences_are_named_with_both_values() {
+        let (a, mut b) = (Recipe::default(), Recipe::default());
+        assert!(a.differences(&b).is_empty());
+        b.epochs = 41;
+        b.loss.label_smoothing = 0.25;
+        assert_eq!(a.differences(&b).len(), 2);
+        assert_eq!(a.differences(&b)[0], "epochs: 40 → 41");
+        assert!(a.differences(&b)[1].starts_with("loss.label_smoothing: 0.1"));
+    }
+
+    #[test]
+    fn senseless_numbers_are_named() {
+        for (text, key) in [
+            ("epochs = 0", "epochs"),
+            ("[loss]\nmargin = -1", "loss.margin"),
+            ("[loss]\nmargin = nan", "loss.margin"),
+            ("[loss]\nid_weight = 0\nmetric_weight = 0", "loss.id_weight"),
+            ("[sampler]\npictures = 1", "sampler.pictures"),
+            ("[optimizer]\nlearning_rate = 0", "optimizer.learning_rate"),
+            ("[augment]\nflip = 2", "augment.flip"),
+        ] {
+            assert!(read(text).unwrap_err().to_string().contains(key), "{text}");
+        }
+        assert!(matches!(Recipe::read(Path::new("/no/such/file")), Err(RecipeError::Io { .. })));
+    }
+}

@@ -1,0 +1,111 @@
+//! Begins or resumes a run in a folder, and sees it through.
+
+use super::batches::Source;
+use super::history::Totals;
+use super::material::{Material, carve};
+use super::randomness::{Purpose, stream};
+use super::trainer::Trainer;
+use super::{Checkpoint, CheckpointError, EpochRecord, Learner, Recipe, RunState, TrainingError};
+use crate::dataset::{Dataset, Skipped};
+use crate::loss::Classifier;
+use crate::network::{Graph, by_name};
+use crate::progress::Progress;
+use crate::sampler::PkSampler;
+use std::path::{Path, PathBuf};
+
+/// File of a run with everything to resume it.
+pub const LAST: &str = "last.safetensors";
+/// File of a run with the finished network.
+pub const MODEL: &str = "model.safetensors";
+/// File of a run with one JSON line an epoch.
+pub const LOG: &str = "log.jsonl";
+
+/// How a run is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Go on with the run in the folder instead of beginning one.
+    pub resume: bool,
+    /// Threads of the engine; 0 takes one a core. A resumed run repeats bit by bit only on the same number.
+    pub threads: usize,
+}
+
+/// A finished run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The finished network.
+    pub model: PathBuf,
+    /// Every epoch.
+    pub history: Vec<EpochRecord>,
+    /// Identities trained on.
+    pub identities: usize,
+    /// Pictures trained on.
+    pub pictures: usize,
+    /// Files that could not be read.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Trains on `data.train` as `recipe` says and leaves [`LAST`], [`MODEL`] and [`LOG`] in the folder `run`.
+///
+/// # Errors
+/// [`TrainingError`]. After [`TrainingError::Interrupted`] and [`TrainingError::NotFinite`] the folder can be resumed.
+pub fn train(
+    data: &Dataset,
+    recipe: &Recipe,
+    run: &Path,
+    options: Options,
+    progress: &dyn Progress,
+) -> Result<Outcome, TrainingError> {
+    recipe.check()?;
+    let (graph, state, learner) = if options.resume { resume(recipe, run)? } else { begin(data, recipe, run)? };
+    let material = Material::load(data, &state, run, progress)?;
+    let sampler = PkSampler::new(&material.classes, &material.train.cameras, recipe.sampler)?;
+    let mut trainer = Trainer::new(run, (graph, state, learner), &sampler, options.threads);
+    trainer.save()?;
+    trainer.run_epochs(Source { material: &material, sampler: &sampler, recipe }, progress)?;
+    Ok(Outcome {
+        model: run.join(MODEL),
+        identities: trainer.state.identities.len(),
+        history: trainer.state.history,
+        pictures: material.train.len(),
+        skipped: material.skipped(),
+    })
+}
+
+fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState, Learner), TrainingError> {
+    if [LAST, MODEL].iter().any(|file| run.join(file).exists()) {
+        return Err(TrainingError::RunExists(run.to_owned()));
+    }
+    let network = &recipe.network;
+    let graph = by_name(&network.name, network.input, network.embedding, recipe.seed)?;
+    let (identities, held_out) = carve(data, recipe)?;
+    let mut rng = stream(recipe.seed, Purpose::Classifier, 0, 0);
+    let classifier = Classifier::new(graph.dimension(), identities.len(), &mut rng);
+    let learner = Learner::new(recipe, &graph, classifier);
+    std::fs::create_dir_all(run).map_err(|source| TrainingError::Io { path: run.to_owned(), source })?;
+    let state = RunState {
+        version: Checkpoint::VERSION,
+        recipe: recipe.clone(),
+        dataset: data.name.clone(),
+        identities,
+        held_out,
+        epoch: 0,
+        totals: Totals::default(),
+        history: Vec::new(),
+        best_map: None,
+    };
+    Ok((graph, state, learner))
+}
+
+fn resume(recipe: &Recipe, run: &Path) -> Result<(Graph, RunState, Learner), TrainingError> {
+    let path = run.join(LAST);
+    if !path.exists() {
+        return Err(TrainingError::NothingToResume(run.to_owned()));
+    }
+    let Checkpoint { graph, state, learner } = Checkpoint::load(&path)?;
+    let differences = state.recipe.differences(recipe);
+    if !differences.is_empty() {
+        return Err(TrainingError::RecipeChanged { run: run.to_owned(), differences: differences.join(", ") });
+    }
+    let learner = learner.ok_or(CheckpointError::NotResumable { path })?;
+    Ok((graph, state, learner))
+}
