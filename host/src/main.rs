@@ -1,2 +1,5 @@
 //! The `deja` command.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    deja::cmd::main()
+}

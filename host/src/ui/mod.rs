@@ -5,7 +5,7 @@
 mod interrupt;
 mod progress;
 mod style;
-mod table;
+pub mod table;
 
 pub use interrupt::{interrupted, listen};
 pub use progress::Bars;

@@ -1,0 +1,129 @@
+//! `deja train`: a data set becomes a network.
+
+use super::{Context, parse_size};
+use crate::dataset;
+use crate::loss::MetricKind;
+use crate::training::{Checkpoint, EpochRecord, LAST, Options, Recipe, train};
+use crate::ui::{Align, Table};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde_json::json;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "EXAMPLES:
+  deja train synthetic --out run
+  deja train market1501/ --out run --recipe recipe.toml
+  deja train vehicles/manifest.csv --out run --network mobilenet_v2_0.5 --input 64x64 --epochs 60
+  deja train synthetic --out run --resume";
+
+/// Trains a network to tell identities apart
+///
+/// Everything a run depends on is in its recipe; the options here override it. The folder of the run holds
+/// last.safetensors to resume from, model.safetensors when it is finished, and log.jsonl with a line an epoch.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Data set: Market-1501 folders, a folder per identity, a CSV manifest, or `synthetic`
+    #[arg(value_name = "DATA", long_help = format!("Data set:\n{}", dataset::LAYOUTS))]
+    data: PathBuf,
+    /// Folder of the run
+    #[arg(long, value_name = "RUN")]
+    out: PathBuf,
+    /// Recipe in TOML; what it leaves out has a default
+    #[arg(long, value_name = "R.toml")]
+    recipe: Option<PathBuf>,
+    /// Network, such as mobilenet_v2_0.35
+    #[arg(long, value_name = "N")]
+    network: Option<String>,
+    /// Height and width of the network's picture
+    #[arg(long, value_name = "HxW", value_parser = parse_size)]
+    input: Option<[usize; 2]>,
+    /// Metric loss, such as batch_hard
+    #[arg(long, value_parser = parse_loss)]
+    loss: Option<MetricKind>,
+    /// Passes over the training pictures
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// Seed of everything random
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads; by default one a core
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    threads: usize,
+    /// Go on with the run in the folder
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Args {
+    /// The recipe's file, or that of the run to resume, or the default; then the options.
+    fn recipe(&self) -> anyhow::Result<Recipe> {
+        let last = self.out.join(LAST);
+        let mut recipe = match &self.recipe {
+            Some(path) => Recipe::read(path)?,
+            None if self.resume && last.exists() => Checkpoint::load(&last)?.state.recipe,
+            None => Recipe::default(),
+        };
+        if let Some(network) = &self.network {
+            recipe.network.name.clone_from(network);
+        }
+        recipe.network.input = self.input.unwrap_or(recipe.network.input);
+        recipe.loss.metric = self.loss.unwrap_or(recipe.loss.metric);
+        recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        recipe.check()?;
+        Ok(recipe)
+    }
+}
+
+/// Trains.
+///
+/// # Errors
+/// An unusable data set or recipe, a diverged run, an interruption.
+pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
+    let recipe = args.recipe()?;
+    let data = dataset::open(&args.data)?;
+    let options = Options { resume: args.resume, threads: args.threads };
+    let outcome = train(&data, &recipe, &args.out, options, context.progress())?;
+    for skipped in &outcome.skipped {
+        context.warn(format_args!("skipped {}: {}", skipped.path.display(), skipped.reason));
+    }
+    let (pictures, identities) = (outcome.pictures, outcome.identities);
+    context.say(table(&outcome.history))?;
+    let model = context.style.bold(outcome.model.display());
+    context.say(format_args!("\ntrained on {pictures} pictures of {identities} identities: {model}"))?;
+    let last = outcome.history.iter().rev();
+    context.finish(&json!({
+        "model": outcome.model,
+        "pictures": pictures,
+        "identities": identities,
+        "skipped": outcome.skipped.iter().map(|skipped| &skipped.path).collect::<Vec<_>>(),
+        "validation_map": last.clone().find_map(|record| record.validation_map),
+        "validation_rank1": last.clone().find_map(|record| record.validation_rank1),
+        "epochs": outcome.history,
+    }))
+}
+
+/// The epochs that looked at held-out identities, and the last one.
+fn table(history: &[EpochRecord]) -> Table {
+    let columns = ["epoch", "loss", "active", "id found", "pictures/s", "mAP", "rank-1"];
+    let mut table = Table::new(&columns.map(|name| (name, Align::Right)));
+    let last = history.last().map_or(0, |record| record.epoch);
+    for record in history.iter().filter(|record| record.validation_map.is_some() || record.epoch == last) {
+        let percent = |value: Option<f32>| value.map_or_else(String::new, |value| format!("{:.1} %", value * 100.0));
+        table.row([
+            record.epoch.to_string(),
+            format!("{:.3}", record.loss),
+            percent(Some(record.active_fraction)),
+            percent(Some(record.id_correct)),
+            format!("{:.0}", record.images_per_second),
+            percent(record.validation_map),
+            percent(record.validation_rank1),
+        ]);
+    }
+    table
+}
+
+fn parse_loss(text: &str) -> Result<MetricKind, serde::de::value::Error> {
+    MetricKind::deserialize(text.into_deserializer())
+}
