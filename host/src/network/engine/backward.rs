@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use super::forward::{add_to, gather_patches};
+use super::gradient::{Coefficients, add_scaled, into_or_onto, pull_back, scatter, spread, through_statistics};
 use super::plan::{Input, Kind, Plan, Step, View};
-use super::worker::{Context, NormState, Scratch, Store, Worker, reserve};
+use super::worker::{Context, Scratch, Store, Worker, reserve};
 use crate::compute::team::Member;
-use crate::compute::{Combination, Kernels, Matmul, Moments, Window, patches};
+use crate::compute::{Combination, Kernels, Matmul};
 use crate::network::{Graph, ParameterId, Role};
 
 /// One worker's backward pass over the pictures of the last forward pass.
@@ -17,9 +18,6 @@ pub struct Backward<'a> {
     /// Pictures of the whole batch.
     pub batch: usize,
 }
-
-/// a, b and k of [`Combination`].
-type Coefficients = [Vec<f32>; 3];
 
 impl Backward<'_> {
     /// Differentiates Σ d_raw·raw + Σ d_embedding·embedding; `seeds` are this worker's rows of both.
@@ -262,94 +260,5 @@ impl Backward<'_> {
 impl Step {
     fn kind_has_matrix(&self) -> bool {
         matches!(self.kind, Kind::Convolution(_) | Kind::Matrix)
-    }
-}
-
-/// With ẑ = (z − μ)·u and N values a channel: dz = γu·(g − Σg/N − ẑ·Σgẑ/N) = a·g + b·z + k.
-fn through_statistics(norm: &NormState, gamma: &[f32], sums: &[f64], count: f64) -> Coefficients {
-    let channels = gamma.len();
-    let mut coefficients: Coefficients = std::array::from_fn(|_| Vec::with_capacity(channels));
-    for c in 0..channels {
-        let unit = f64::from(norm.unit[c]);
-        let a = f64::from(gamma[c]) * unit;
-        let b = -a * unit * sums[channels + c] / count;
-        let k = -a * sums[c] / count - b * norm.mean[c];
-        for (list, value) in coefficients.iter_mut().zip([a, b, k]) {
-            list.push(value as f32);
-        }
-    }
-    coefficients
-}
-
-/// Takes a gradient with respect to a view's values back through its activation, and adds up its batch norm's sums.
-fn pull_back(
-    context: &Context,
-    store: &Store,
-    view: View,
-    range: Range<usize>,
-    gradient: &mut [f32],
-    norm_sums: &mut [Vec<f64>],
-    group: &mut [Vec<f32>; 2],
-) {
-    if view.is_plain() {
-        return;
-    }
-    let shape = context.plan.tensors[view.tensor].shape;
-    let stored = &store.tensor(view.tensor)[range.start * shape.len()..range.end * shape.len()];
-    let [first, second] = group;
-    for sum in [&mut *first, &mut *second] {
-        sum.clear();
-        sum.resize(shape.channels, 0.0);
-    }
-    context.with_pullback(view, |map| {
-        (context.kernels.pull_back)(map, stored, gradient, Moments { first, second });
-    });
-    if let Some(norm) = view.norm {
-        for (total, sum) in norm_sums[norm].iter_mut().zip(first.iter().chain(second.iter())) {
-            *total += f64::from(*sum);
-        }
-    }
-}
-
-/// Lets `compute` overwrite `target`, or overwrite `buffer` and then adds that to `target`.
-fn into_or_onto(target: &mut [f32], buffer: Option<&mut Vec<f32>>, compute: impl FnOnce(&mut [f32])) {
-    let Some(buffer) = buffer else { return compute(target) };
-    reserve(buffer, target.len());
-    compute(&mut buffer[..target.len()]);
-    add_to(target, buffer);
-}
-
-fn scatter(window: &Window, rows: &[f32], d_input: &mut [f32], accumulate: bool) {
-    if !accumulate {
-        d_input.fill(0.0);
-    }
-    let len = window.input_len();
-    let patch = rows.len() / (d_input.len() / len);
-    for (picture, rows) in d_input.chunks_exact_mut(len).zip(rows.chunks_exact(patch)) {
-        patches::scatter(window, rows, picture);
-    }
-}
-
-/// The gradient of a mean: the same share for every position.
-fn spread(d_output: &[f32], count: usize, d_input: &mut [f32], accumulate: bool) {
-    let channels = d_output.len() / count;
-    let positions = d_input.len() / d_output.len();
-    for (mean, picture) in d_output.chunks_exact(channels).zip(d_input.chunks_exact_mut(positions * channels)) {
-        for row in picture.chunks_exact_mut(channels) {
-            for (value, mean) in row.iter_mut().zip(mean) {
-                let share = mean / positions as f32;
-                *value = if accumulate { *value + share } else { share };
-            }
-        }
-    }
-}
-
-/// sum += factor·addend, the factor per channel.
-fn add_scaled(sum: &mut [f32], factor: &[f32], addend: &[f32]) {
-    let channels = factor.len();
-    for (sum, addend) in sum.chunks_exact_mut(channels).zip(addend.chunks_exact(channels)) {
-        for ((sum, factor), addend) in sum.iter_mut().zip(factor).zip(addend) {
-            *sum += factor * addend;
-        }
     }
 }

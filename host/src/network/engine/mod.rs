@@ -5,7 +5,9 @@
 //! The same batch on the same number of threads gives the same bits.
 
 mod backward;
+mod buffers;
 mod forward;
+mod gradient;
 mod plan;
 #[cfg(test)]
 mod reference;
