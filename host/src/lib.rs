@@ -8,6 +8,7 @@ pub mod augment;
 pub mod cmd;
 pub mod compute;
 pub mod dataset;
+pub mod demo;
 pub mod device;
 pub mod evaluation;
 pub mod import;

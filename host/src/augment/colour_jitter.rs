@@ -17,11 +17,13 @@ pub struct ColourJitter {
     pub saturation: f32,
     /// Strength on each channel by itself, like a camera's white balance.
     pub balance: f32,
+    /// Most that is added to all channels alike or taken from them, of 255.
+    pub offset: f32,
 }
 
 impl Default for ColourJitter {
     fn default() -> Self {
-        Self { probability: 0.7, brightness: 0.25, contrast: 0.2, saturation: 0.25, balance: 0.1 }
+        Self { probability: 0.7, brightness: 0.25, contrast: 0.2, saturation: 0.25, balance: 0.1, offset: 0.0 }
     }
 }
 
@@ -39,15 +41,17 @@ pub(super) fn apply(settings: &ColourJitter, rng: &mut impl Rng, pixels: &mut [u
     let balance = [(); 3].map(|()| factor(settings.balance) * brightness);
     let total: u64 = pixels.iter().map(|&v| u64::from(v)).sum();
     let mean = total as f32 / pixels.len().max(1) as f32;
-    transform(&Change { balance, contrast, saturation, mean }, pixels);
+    let offset = (factor(1.0) - 1.0) * settings.offset;
+    transform(&Change { balance, contrast, saturation, mean, offset }, pixels);
 }
 
-/// `out[c] = balance[c] · (mean + contrast · (luma + saturation · (in[c] − luma) − mean))`.
+/// `out[c] = balance[c] · (mean + contrast · (luma + saturation · (in[c] − luma) − mean)) + offset`.
 struct Change {
     balance: [f32; 3],
     contrast: f32,
     saturation: f32,
     mean: f32,
+    offset: f32,
 }
 
 impl Change {
@@ -59,7 +63,7 @@ impl Change {
                 self.balance[c] * self.contrast * (own + (1.0 - self.saturation) * LUMA[k])
             })
         });
-        (matrix, self.balance.map(|balance| balance * (1.0 - self.contrast) * self.mean))
+        (matrix, self.balance.map(|balance| balance * (1.0 - self.contrast) * self.mean + self.offset))
     }
 }
 
@@ -90,7 +94,7 @@ mod tests {
         let luma: f32 = (0..3).map(|c| LUMA[c] * value[c]).sum();
         [0, 1, 2].map(|c| {
             let grey = luma + change.saturation * (value[c] - luma) - change.mean;
-            (change.balance[c] * (change.mean + change.contrast * grey)).clamp(0.0, 255.0)
+            (change.balance[c] * (change.mean + change.contrast * grey) + change.offset).clamp(0.0, 255.0)
         })
     }
 
@@ -98,9 +102,9 @@ mod tests {
         #[test]
         fn fixed_point_follows_the_formula(
             pixel in any::<[u8; 3]>(), balance in prop::array::uniform3(0.0f32..2.0), contrast in 0.0f32..2.0,
-            saturation in 0.0f32..2.0, mean in 0.0f32..255.0,
+            saturation in 0.0f32..2.0, mean in 0.0f32..255.0, offset in -40.0f32..40.0,
         ) {
-            let change = Change { balance, contrast, saturation, mean };
+            let change = Change { balance, contrast, saturation, mean, offset };
             let mut out = pixel;
             transform(&change, &mut out);
             for (got, expected) in out.iter().zip(transform_plainly(&change, pixel)) {
@@ -113,7 +117,7 @@ mod tests {
     fn factors_of_one_change_nothing() {
         let mut pixels: Vec<u8> = (0..=254).collect();
         let before = pixels.clone();
-        transform(&Change { balance: [1.0; 3], contrast: 1.0, saturation: 1.0, mean: 99.0 }, &mut pixels);
+        transform(&Change { balance: [1.0; 3], contrast: 1.0, saturation: 1.0, mean: 99.0, offset: 0.0 }, &mut pixels);
         assert_eq!(pixels, before);
     }
 }

@@ -76,6 +76,26 @@ impl Augment {
         }
     }
 
+    /// The same changes with every strength and the probability of erasing multiplied by `factor` (0 to 1). Mirroring
+    /// stays as likely as it is.
+    pub fn scaled(&self, factor: f32) -> Self {
+        let Self { affine, flip, pad_crop, colour_jitter: colour, random_erasing: erasing } = self.clone();
+        Self {
+            affine: Affine { degrees: affine.degrees * factor, scale: affine.scale * factor, ..affine },
+            flip,
+            pad_crop: PadCrop { pad: pad_crop.pad * factor },
+            colour_jitter: ColourJitter {
+                brightness: colour.brightness * factor,
+                contrast: colour.contrast * factor,
+                saturation: colour.saturation * factor,
+                balance: colour.balance * factor,
+                offset: colour.offset * factor,
+                ..colour
+            },
+            random_erasing: RandomErasing { probability: erasing.probability * factor, ..erasing },
+        }
+    }
+
     /// Checks every number.
     ///
     /// # Errors
@@ -93,6 +113,7 @@ impl Augment {
             ("colour_jitter.contrast", colour.contrast, 0.0, 1.0),
             ("colour_jitter.saturation", colour.saturation, 0.0, 1.0),
             ("colour_jitter.balance", colour.balance, 0.0, 1.0),
+            ("colour_jitter.offset", colour.offset, 0.0, 255.0),
             ("random_erasing.probability", erasing.probability, 0.0, 1.0),
             ("random_erasing.area[0]", erasing.area[0], 0.0, erasing.area[1].min(1.0)),
             ("random_erasing.area[1]", erasing.area[1], 0.0, 1.0),
@@ -212,6 +233,7 @@ mod tests {
                 contrast: 1.0,
                 saturation: 1.0,
                 balance: 1.0,
+                offset: 20.0,
             },
             random_erasing: RandomErasing { probability: 1.0, area: [0.0, 1.0], aspect: 100.0, fill: Fill::Noise },
         };

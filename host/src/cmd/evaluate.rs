@@ -167,8 +167,10 @@ fn show(outcome: &Outcome, data: &str, context: &Context) -> anyhow::Result<()> 
     context.say(table)?;
     let Some(open_set) = &outcome.open_set else { return Ok(()) };
     let OpenSet { known, strangers, enrolled, points } = open_set;
-    context.say(format_args!("\n{known} probes of {enrolled} enrolled pictures' identities, {strangers} of strangers"))?;
-    let mut table = Table::new(&["FPIR ≤", "FPIR", "DIR", "95 % interval", "threshold"].map(|name| (name, Align::Right)));
+    context
+        .say(format_args!("\n{known} probes of {enrolled} enrolled pictures' identities, {strangers} of strangers"))?;
+    let mut table =
+        Table::new(&["FPIR ≤", "FPIR", "DIR", "95 % interval", "threshold"].map(|name| (name, Align::Right)));
     for point in points {
         let interval = format!("{} – {}", percent(point.dir_low), percent(point.dir_high));
         let target = format!("{} %", point.target_fpir * 100.0);

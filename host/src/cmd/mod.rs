@@ -6,16 +6,21 @@
 
 mod bench;
 mod context;
+mod demo;
 mod device;
 mod enroll;
+mod evaluate;
 mod flash;
 mod gallery;
 mod identify;
 mod inspect;
 mod memory_map;
+mod model;
+mod quantize;
 mod sighting;
 mod simulate;
 mod size;
+mod train;
 mod watch;
 
 pub use context::{Context, Global};
@@ -26,6 +31,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "EXAMPLES:
+  deja demo
   deja train synthetic --out run
   deja quantize run/model.safetensors synthetic --out model.deja
   deja simulate model.deja --listen 127.0.0.1:7700
@@ -46,6 +52,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Args),
+    Train(train::Args),
+    Evaluate(evaluate::Args),
+    Quantize(quantize::Args),
     Inspect(inspect::Args),
     Simulate(simulate::Args),
     Flash(flash::Args),
@@ -73,6 +83,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     ui::listen()?;
     let context = Context::new(&cli.global)?;
     match &cli.verb {
+        Verb::Demo(args) => demo::run(args, &context),
+        Verb::Train(args) => train::run(args, &context),
+        Verb::Evaluate(args) => evaluate::run(args, &context),
+        Verb::Quantize(args) => quantize::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Simulate(args) => simulate::run(args, &context),
         Verb::Flash(args) => flash::run(args, &context),

@@ -17,9 +17,6 @@ pub fn open(path: &Path) -> anyhow::Result<Box<dyn EmbeddingModel>> {
         Some("safetensors") => Box::new(FloatModel::new(Checkpoint::load(path)?.model(), cores)),
         Some("onnx") => Box::new(OnnxModel::open(path)?),
         Some("deja") => Box::new(Int8Model::open(path)?),
-        _ => anyhow::bail!(
-            "{}: no model; give a checkpoint (.safetensors), an .onnx or a .deja file",
-            path.display()
-        ),
+        _ => anyhow::bail!("{}: no model; give a checkpoint (.safetensors), an .onnx or a .deja file", path.display()),
     })
 }

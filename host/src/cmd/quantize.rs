@@ -1,17 +1,14 @@
 //! `deja quantize`: a trained network becomes a file for cameras.
 
 use super::Context;
-use crate::dataset::{self, Dataset, Sample};
+use crate::dataset;
 use crate::device::{cosine, hexadecimal};
-use crate::quantize::threshold::{Choice, Policy, choose};
-use crate::quantize::{Fidelity, Int8Model, Method, QuantizeError, Quantized, Settings, compare, quantize};
+use crate::quantize::from_checkpoint::CALIBRATION;
+use crate::quantize::{Choice, Fidelity, Int8Model, Method, Policy, Settings, Shipped, quantize_checkpoint};
 use crate::training::Checkpoint;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
-
-/// Pictures on which the int8 network is compared with the float one.
-const COMPARED: usize = 32;
 
 const EXAMPLES: &str = "EXAMPLES:
   deja quantize run/model.safetensors synthetic --out model.deja
@@ -34,7 +31,7 @@ pub struct Args {
     #[arg(long, value_name = "MODEL.deja")]
     out: PathBuf,
     /// Pictures to calibrate with
-    #[arg(long, default_value_t = 512, value_name = "N")]
+    #[arg(long, default_value_t = CALIBRATION, value_name = "N")]
     pictures: usize,
     /// Share of an activation's values within its range, in per cent; 100 clips nothing
     #[arg(long, default_value_t = 99.99)]
@@ -81,17 +78,21 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     );
     let checkpoint = Checkpoint::load(&args.model)?;
     let data = dataset::open(&args.data)?;
-    let graph = checkpoint.model();
-    let size = checkpoint.state.recipe.network.input;
-    let (held_out, train) = divide(&data, &checkpoint.state.held_out);
-    let calibration = load(&spread(&train, args.pictures), size, context)?;
     let method = if args.percentile < 100.0 { Method::Percentile(args.percentile) } else { Method::MinMax };
     let settings = Settings { method, ..Settings::default() };
-    let mut quantized = quantize(&graph, &calibration.pixels, &settings, context.progress())?;
-    let held_out = load(&held_out, size, context)?;
-    let choice = choose_threshold(&mut quantized, &held_out, args, context)?;
-    let compared = calibration.len().min(COMPARED) * graph.input().len();
-    let fidelity = compare(&quantized, &calibration.pixels[..compared], context.progress())?;
+    let policy = Policy { fpir: args.fpir, gallery_identities: args.identities, ..Policy::default() };
+    let how = (&settings, args.pictures);
+    let Shipped { quantized, choice, fidelity, calibrated_with, skipped } =
+        quantize_checkpoint(&checkpoint, &data, how, &policy, context.progress())?;
+    for picture in &skipped {
+        context.warn(format_args!("skipped {}: {}", picture.path.display(), picture.reason));
+    }
+    if choice.is_none() {
+        context.warn(
+            "no threshold: the run held out too few identities to choose one. Cameras will know nobody until \
+             `deja gallery --device … threshold COSINE`",
+        );
+    }
     write(&args.out, &quantized.bytes)?;
     let model = Int8Model::from_bytes(quantized.bytes)?;
     let header = *model.model().header();
@@ -100,64 +101,12 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         fingerprint: hexadecimal(&header.fingerprint),
         bytes: model.model().bytes().len(),
         arena_bytes: header.arena_bytes,
-        calibrated_with: calibration.len(),
+        calibrated_with,
         threshold: choice.as_ref().map(Threshold::of),
         fidelity,
     };
     show(&outcome, context)?;
     context.finish(&outcome)
-}
-
-/// The training samples of the identities that were held out, and the others.
-fn divide(data: &Dataset, held_out: &[String]) -> (Vec<Sample>, Vec<Sample>) {
-    let names: std::collections::HashSet<&str> = held_out.iter().map(String::as_str).collect();
-    let is_held_out = |sample: &Sample| {
-        sample.identity.known().and_then(|index| data.identities.get(index)).is_some_and(|name| names.contains(name.as_str()))
-    };
-    data.train.iter().cloned().partition(is_held_out)
-}
-
-/// At most `count` samples, evenly spread.
-fn spread(samples: &[Sample], count: usize) -> Vec<Sample> {
-    let count = count.min(samples.len());
-    (0..count).map(|index| samples[index * samples.len() / count].clone()).collect()
-}
-
-fn load(samples: &[Sample], size: [usize; 2], context: &Context) -> anyhow::Result<dataset::Images> {
-    let images = dataset::load(samples, size, context.progress())?;
-    for picture in &images.skipped {
-        context.warn(format_args!("skipped {}: {}", picture.path.display(), picture.reason));
-    }
-    Ok(images)
-}
-
-/// From the held-out identities as the camera embeds them; with too few, the model knows nobody until it is told how
-/// alike somebody must be.
-fn choose_threshold(
-    quantized: &mut Quantized,
-    held_out: &dataset::Images,
-    args: &Args,
-    context: &Context,
-) -> anyhow::Result<Option<Choice>> {
-    let model = Int8Model::from_bytes(quantized.bytes.clone())?;
-    let embeddings = model.embeddings(&held_out.pixels, context.progress())?;
-    let labelled = embeddings.into_iter().zip(&held_out.identities).filter_map(|(embedding, identity)| {
-        Some((embedding?, u32::try_from(identity.known()?).ok()?))
-    });
-    let policy = Policy { fpir: args.fpir, gallery_identities: args.identities, ..Policy::default() };
-    match choose(&labelled.collect::<Vec<_>>(), &policy) {
-        Ok(choice) => {
-            quantized.set_threshold(&choice.threshold)?;
-            Ok(Some(choice))
-        }
-        Err(error @ QuantizeError::HeldOut { .. }) => {
-            context.warn(format_args!(
-                "no threshold: {error}. Cameras will know nobody until `deja gallery --device … threshold COSINE`"
-            ));
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Whole or not at all.

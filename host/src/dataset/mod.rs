@@ -12,7 +12,7 @@ mod market1501;
 mod open;
 pub mod synthetic;
 
-pub use error::DatasetError;
+pub use error::{DatasetError, LAYOUTS};
 pub use load::{Images, Skipped, load, picture};
 pub use open::open;
 

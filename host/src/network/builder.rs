@@ -104,6 +104,13 @@ impl Builder {
         }
     }
 
+    /// Sets γ of the batch norm `id` to zero, so that what it normalizes is silent until training wakes it.
+    pub fn silence(&mut self, id: NodeId) {
+        if let Operator::BatchNorm { gamma, .. } = self.nodes[id.0].operator {
+            self.parameters[gamma.0].values.fill(0.0);
+        }
+    }
+
     /// Sum of two nodes of one shape.
     pub fn add(&mut self, name: &str, left: NodeId, right: NodeId) -> NodeId {
         self.node(name, Operator::Add, &[left, right], self.shape(left))

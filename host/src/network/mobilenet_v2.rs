@@ -64,7 +64,8 @@ struct Residual {
     stride: usize,
 }
 
-/// Pointwise expansion, depthwise 3×3, linear pointwise projection, and the input added where shapes agree.
+/// Pointwise expansion, depthwise 3×3, linear pointwise projection, and the input added where shapes agree. Such a block
+/// begins as the identity, which shortens the first epochs (Goyal 2017, §5.1).
 fn inverted_residual(b: &mut Builder, name: &str, from: NodeId, block: Residual) -> NodeId {
     let input = b.shape(from).channels;
     let relu6 = Some(Activation::Relu6);
@@ -80,7 +81,11 @@ fn inverted_residual(b: &mut Builder, name: &str, from: NodeId, block: Residual)
     let project = format!("{name}.project");
     x = b.pointwise(&project, x, block.channels);
     x = b.norm_and_activation(&project, x, None);
-    if block.stride == 1 && input == block.channels { b.add(&format!("{name}.add"), from, x) } else { x }
+    if block.stride != 1 || input != block.channels {
+        return x;
+    }
+    b.silence(x);
+    b.add(&format!("{name}.add"), from, x)
 }
 
 #[cfg(test)]

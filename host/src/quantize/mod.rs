@@ -9,7 +9,7 @@
 //! 6. [`compare`]: what quantization cost, layer by layer;
 //! 7. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities.
 //!
-//! [`quantize`] runs 1 to 5. [`Int8Model`] runs the result as the camera will. The arithmetic itself is
+//! [`quantize`] runs 1 to 5, [`quantize_checkpoint`] runs 1 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will. The arithmetic itself is
 //! `deja_shared::quant`; the file is `deja_shared::model`.
 
 pub mod aligned_bytes;
@@ -20,6 +20,7 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod fold_batch_norm;
+pub mod from_checkpoint;
 pub mod int8_model;
 pub mod lower;
 pub mod plan_arena;
@@ -31,6 +32,7 @@ pub use aligned_bytes::AlignedBytes;
 pub use calibrate::Method;
 pub use compare::{Fidelity, compare};
 pub use error::QuantizeError;
+pub use from_checkpoint::{ShipError, Shipped, quantize_checkpoint};
 pub use int8_model::{Int8Error, Int8Model};
 pub use threshold::{Choice, Policy, Threshold, choose};
 

@@ -3,7 +3,7 @@
 use super::Recipe;
 use super::material::Material;
 use super::randomness::{Purpose, stream};
-use crate::augment;
+use crate::augment::{self, Augment};
 use crate::sampler::PkSampler;
 use rand::Rng;
 use std::sync::mpsc::SyncSender;
@@ -48,7 +48,17 @@ impl Source<'_> {
         let train = &self.material.train;
         let seed = stream(self.recipe.seed, Purpose::Augment, epoch, index).next_u64();
         let mut pixels = vec![0; pictures.len() * train.size[0] * train.size[1] * 3];
-        augment::batch(&self.recipe.augment, &train.pixels, train.size, pictures, seed, &mut pixels);
+        augment::batch(&self.strength(epoch), &train.pixels, train.size, pictures, seed, &mut pixels);
         PreparedBatch { pixels, classes: pictures.iter().map(|&picture| self.material.classes[picture]).collect() }
+    }
+
+    /// The recipe's changes at the strength of this epoch.
+    fn strength(&self, epoch: u64) -> Augment {
+        let ramp = self.recipe.augment_ramp;
+        if epoch + 1 >= ramp {
+            self.recipe.augment.clone()
+        } else {
+            self.recipe.augment.scaled((epoch + 1) as f32 / ramp as f32)
+        }
     }
 }

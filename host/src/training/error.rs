@@ -47,10 +47,8 @@ pub enum TrainingError {
         differences: String,
     },
     /// Resumed with other data.
-    #[error("{}: was begun on other data: {problem}; resume with the same data set, or begin a new run", run.display())]
+    #[error("the run was begun on other data: {problem}; give the data set that it was begun on, or begin a new run")]
     DataChanged {
-        /// Folder of the run.
-        run: PathBuf,
         /// What is different.
         problem: String,
     },

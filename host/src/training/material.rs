@@ -5,7 +5,6 @@ use super::{Recipe, RunState, TrainingError};
 use crate::dataset::{self, Dataset, Identity, Images, Sample, Skipped};
 use crate::progress::Progress;
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 
 /// What is trained on and what is watched.
 #[derive(Debug)]
@@ -36,7 +35,7 @@ impl Material {
     ///
     /// # Errors
     /// What reading reports; [`TrainingError::DataChanged`] when an identity of the run has no pictures any more.
-    pub fn load(data: &Dataset, state: &RunState, run: &Path, progress: &dyn Progress) -> Result<Self, TrainingError> {
+    pub fn load(data: &Dataset, state: &RunState, progress: &dyn Progress) -> Result<Self, TrainingError> {
         let class_of: HashMap<&str, u32> = state.identities.iter().map(String::as_str).zip(0..).collect();
         let held_out: BTreeSet<&str> = state.held_out.iter().map(String::as_str).collect();
         let name = |sample: &Sample| sample.identity.known().map(|index| data.identities[index].as_str());
@@ -49,7 +48,7 @@ impl Material {
             state.identities.iter().chain(&state.held_out).find(|name| !present.contains(name.as_str()))
         {
             let problem = format!("`{}` has no pictures of identity `{missing}`", data.name);
-            return Err(TrainingError::DataChanged { run: run.to_owned(), problem });
+            return Err(TrainingError::DataChanged { problem });
         }
         let size = state.recipe.network.input;
         let train = dataset::load(&samples[0], size, progress)?;

@@ -8,6 +8,7 @@ pub mod average;
 pub mod checkpoint;
 pub mod error;
 pub mod history;
+pub mod material;
 pub mod optimizer;
 pub mod randomness;
 pub mod recipe;
@@ -18,7 +19,6 @@ pub mod validation;
 
 mod atomic;
 mod batches;
-mod material;
 mod tensors;
 mod trainer;
 
@@ -28,5 +28,6 @@ mod tests;
 pub use checkpoint::{Checkpoint, CheckpointError, Learner, RunState};
 pub use error::TrainingError;
 pub use history::EpochRecord;
+pub use material::Material;
 pub use recipe::{Recipe, RecipeError};
 pub use train::{LAST, LOG, MODEL, Options, Outcome, train};

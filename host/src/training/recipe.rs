@@ -3,6 +3,7 @@
 use super::optimizer::OptimizerSettings;
 use super::schedule::Schedule;
 use crate::augment::{Augment, AugmentError};
+use crate::dataset::Dataset;
 use crate::loss::{Margin, MetricKind, MetricSettings};
 use crate::sampler::PkSettings;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,8 @@ pub struct Recipe {
     pub schedule: Schedule,
     /// Random changes to pictures.
     pub augment: Augment,
+    /// Epochs over which the changes grow from nothing to their full strength; 0 begins with full strength.
+    pub augment_ramp: u64,
 }
 
 /// What is trained.
@@ -72,7 +75,7 @@ pub struct LossSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// The file is not there or not readable.
-    #[error("{}: the recipe cannot be read", path.display())]
+    #[error("{}: the recipe cannot be read; give a file, or one of {}", path.display(), Recipe::names().collect::<Vec<_>>().join(", "))]
     Io {
         /// The recipe.
         path: PathBuf,
@@ -116,6 +119,7 @@ impl Default for Recipe {
             optimizer: OptimizerSettings::default(),
             schedule: Schedule::default(),
             augment: Augment::default(),
+            augment_ramp: 0,
         }
     }
 }
@@ -140,13 +144,37 @@ impl Default for LossSettings {
     }
 }
 
+/// The recipes that are shipped, by name.
+const SHIPPED: [(&str, &str); 2] =
+    [("default", include_str!("recipes/default.toml")), ("few_pictures", include_str!("recipes/few_pictures.toml"))];
+
 impl Recipe {
-    /// Reads and checks a TOML file.
+    /// The names that [`Recipe::read`] knows besides paths.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        SHIPPED.iter().map(|(name, _)| *name)
+    }
+
+    /// The shipped recipe that suits a data set: with three pictures of an identity or fewer, `few_pictures`.
+    ///
+    /// # Errors
+    /// None: the shipped recipes are tested.
+    pub fn for_data(data: &Dataset) -> Result<Self, RecipeError> {
+        let few = data.train.len() <= 3 * data.train_identities();
+        Self::read(Path::new(if few { "few_pictures" } else { "default" }))
+    }
+
+    /// Reads and checks a TOML file, or the shipped recipe of that name.
     ///
     /// # Errors
     /// [`RecipeError`]; an unknown key is an error that names it.
     pub fn read(path: &Path) -> Result<Self, RecipeError> {
-        let text = std::fs::read_to_string(path).map_err(|source| RecipeError::Io { path: path.to_owned(), source })?;
+        let shipped = SHIPPED.iter().find(|(name, _)| Path::new(name) == path);
+        let text = match shipped {
+            Some((_, text)) => (*text).to_owned(),
+            None => {
+                std::fs::read_to_string(path).map_err(|source| RecipeError::Io { path: path.to_owned(), source })?
+            }
+        };
         let recipe: Self = toml::from_str(&text)
             .map_err(|source| RecipeError::Syntax { path: path.to_owned(), source: Box::new(source) })?;
         recipe.check()?;

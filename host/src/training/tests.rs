@@ -81,7 +81,7 @@ fn the_loss_falls_and_strangers_are_told_apart_better() {
     let model = Checkpoint::load(&outcome.model).unwrap();
     assert!(model.learner.is_none());
     assert_eq!((model.state.held_out.len(), model.state.epoch), (8, 24));
-    let material = material::Material::load(&data, &model.state, &run, &Silent).unwrap();
+    let material = material::Material::load(&data, &model.state, &Silent).unwrap();
     let network = &model.state.recipe.network;
     let untrained = crate::network::by_name(&network.name, network.input, network.embedding, 1).unwrap();
     let mut engine = crate::network::Engine::new(&untrained, 8, 1);

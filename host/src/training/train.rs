@@ -57,7 +57,7 @@ pub fn train(
 ) -> Result<Outcome, TrainingError> {
     recipe.check()?;
     let (graph, state, learner) = if options.resume { resume(recipe, run)? } else { begin(data, recipe, run)? };
-    let material = Material::load(data, &state, run, progress)?;
+    let material = Material::load(data, &state, progress)?;
     let sampler = PkSampler::new(&material.classes, &material.train.cameras, recipe.sampler)?;
     let mut trainer = Trainer::new(run, (graph, state, learner), &sampler, options.threads);
     trainer.save()?;
