@@ -5,8 +5,7 @@ use deja_firmware::image::ImageError;
 use std::path::PathBuf;
 
 /// The layouts [`super::open`] accepts, for error messages and help texts.
-pub const LAYOUTS: &str = "\
-  Market-1501:          DIR/bounding_box_train, DIR/query, DIR/bounding_box_test with names like 0002_c1s1_000451_03.jpg
+pub const LAYOUTS: &str = "  Market-1501:          DIR/bounding_box_train, DIR/query, DIR/bounding_box_test with names like 0002_c1s1_000451_03.jpg
   folder per identity:  DIR/IDENTITY/*.jpg, or DIR/{train,query,gallery}/IDENTITY/*.jpg
   manifest:             a .csv file, or DIR/manifest.csv, with the columns path,identity,camera,split
   built in:             synthetic, or synthetic:identities=200,cameras=4,images=4,seed=1";

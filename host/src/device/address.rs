@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 /// The forms of an address, for help texts and errors.
-pub const FORMS: &str = "\
-  tcp:HOST:PORT            a camera on the network, or `deja simulate`: tcp:127.0.0.1:7700
+pub const FORMS: &str = "  tcp:HOST:PORT            a camera on the network, or `deja simulate`: tcp:127.0.0.1:7700
   serial:DEVICE[:BAUD]     a camera on a serial line: serial:/dev/ttyACM0 or serial:/dev/ttyUSB0:921600
   sim:[FLASH]              a simulated camera for this one command; FLASH is the file that it remembers in";
 

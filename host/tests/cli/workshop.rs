@@ -1,0 +1,47 @@
+//! From a data set to a model, by the command alone.
+
+use super::*;
+
+const DATA: &str = "synthetic:identities=16,cameras=2,images=2,seed=3";
+const RECIPE: &str = "epochs = 1\nvalidation = 0.4\n\
+    [network]\nname = \"mobilenet_v2_0.25\"\ninput = [32, 16]\nembedding = 16\n\
+    [sampler]\nidentities = 4\npictures = 2\n";
+
+#[test]
+fn train_resume_evaluate_quantize_evaluate() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(path(&folder, "recipe.toml"), RECIPE).unwrap();
+    let trained = json(here, &["train", DATA, "--out", "run", "--recipe", "recipe.toml"]);
+    assert_eq!(trained["epochs"].as_array().unwrap().len(), 1);
+    assert!(trained["epochs"][0]["loss"].as_f64().unwrap() > 0.0 && trained["identities"].as_u64().unwrap() > 1);
+
+    let error = failure(here, &["train", DATA, "--out", "run", "--recipe", "recipe.toml"]);
+    assert!(error.contains("run") && error.contains("--resume"), "{error}");
+    let error = failure(here, &["train", DATA, "--out", "run", "--resume", "--loss", "batch_hard", "--seed", "9"]);
+    assert!(error.contains("seed"), "another recipe is not resumed: {error}");
+    let error = failure(here, &["train", DATA, "--out", "none", "--resume"]);
+    assert!(error.contains("none"), "{error}");
+
+    let float = json(here, &["evaluate", "run/model.safetensors", DATA, "--rerank", "--open-set"]);
+    let quantized = json(here, &["quantize", "run/model.safetensors", DATA, "--out", "model.deja"]);
+    assert!(quantized["fidelity"]["mean_cosine"].as_f64().unwrap() > 0.5, "{quantized}");
+    let int8 = json(here, &["evaluate", "model.deja", DATA]);
+    for scores in [&float, &int8, &float["reranked"]] {
+        assert!(scores["queries"].as_u64().unwrap() > 0 && scores["gallery"].as_u64().unwrap() > 0);
+        for key in ["map", "rank1", "rank5", "rank10", "minp"] {
+            assert!((0.0..=1.0).contains(&scores[key].as_f64().unwrap()), "{key} in {scores}");
+        }
+    }
+    assert!(!float["open_set"]["points"].as_array().unwrap().is_empty());
+    let inspected = json(here, &["inspect", "model.deja"]);
+    assert_eq!(inspected["fingerprint"], quantized["fingerprint"]);
+    assert_eq!(inspected["input"], serde_json::json!([32, 16]));
+}
+
+#[test]
+fn quiet_commands_say_nothing_but_their_result() {
+    let folder = folder();
+    let output = deja(folder.path()).args(["--quiet", "evaluate", "model.deja", DATA]).assert().success();
+    assert!(output.get_output().stderr.is_empty() && !output.get_output().stdout.is_empty());
+}
