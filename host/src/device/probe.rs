@@ -42,7 +42,7 @@ fn download(_: &Path, _: Option<&str>, _: &dyn Progress) -> Result<(), ProbeErro
 #[cfg(feature = "probe")]
 fn download(elf: &Path, chip: Option<&str>, progress: &dyn Progress) -> Result<(), ProbeError> {
     use probe_rs::config::TargetSelector;
-    use probe_rs::flashing::{DownloadOptions, ElfLoader, FlashProgress, download_file_with_options};
+    use probe_rs::flashing::{DownloadOptions, ElfLoader, ElfOptions, FlashProgress, download_file_with_options};
     use probe_rs::{Session, SessionConfig};
 
     let target = chip.map_or(TargetSelector::Auto, TargetSelector::from);
@@ -52,7 +52,7 @@ fn download(elf: &Path, chip: Option<&str>, progress: &dyn Progress) -> Result<(
     // Models and gallery live in the same flash.
     options.keep_unwritten_bytes = true;
     options.progress = FlashProgress::new(|event| show(&event, progress));
-    let outcome = download_file_with_options(&mut session, elf, ElfLoader::default(), options);
+    let outcome = download_file_with_options(&mut session, elf, ElfLoader(ElfOptions::default()), options);
     progress.finish();
     outcome.map_err(ProbeError::Download)?;
     session.core(0).and_then(|mut core| core.reset()).map_err(ProbeError::Attach)
