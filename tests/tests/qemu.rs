@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use deja::simulator::build_firmware;
 use deja::simulator::qemu::{self, Qemu, QemuError};
 use deja_firmware::gallery::MAX_IDENTITIES;
 use deja_shared::protocol::endpoints::endpoint;
@@ -147,7 +148,7 @@ impl Wire for Emulated {
 }
 
 fn firmware() -> Option<std::path::PathBuf> {
-    qemu::build_firmware(&qemu::BOARDS[0]).map_or_else(|error| skip(&error), Some)
+    build_firmware(&qemu::BOARDS[0]).map_or_else(|error| skip(&error), Some)
 }
 
 /// Missing tools are no fault of the program; everything else is.

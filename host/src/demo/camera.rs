@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::device::Address;
 use crate::simulator::qemu::{self, Qemu, QemuError};
-use crate::simulator::{Settings, Simulator};
+use crate::simulator::{Settings, Simulator, build_firmware};
 
 /// Which camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -57,7 +57,7 @@ impl Camera {
             Board::Mps2An386 => {
                 note("building the firmware of the board");
                 let [board] = &qemu::BOARDS;
-                let firmware = qemu::build_firmware(board)?;
+                let firmware = build_firmware(board)?;
                 let emulator = Qemu::start(board, &firmware, &folder.join("flash.bin"))?;
                 (emulator.address(), Power::Emulator(emulator))
             }

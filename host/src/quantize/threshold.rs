@@ -42,9 +42,9 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// 1 % of strangers' pictures, kept in 9 of 10 divisions, 4 templates an identity.
+    /// 5 % of strangers' pictures, kept in 9 of 10 divisions, 4 templates an identity.
     fn default() -> Self {
-        Self { fpir: 0.01, confidence: 0.9, templates: 4, gallery_identities: None, divisions: 200, seed: 0 }
+        Self { fpir: 0.05, confidence: 0.9, templates: 4, gallery_identities: None, divisions: 200, seed: 0 }
     }
 }
 

@@ -6,11 +6,13 @@
 
 mod board;
 mod file_flash;
+mod firmware;
 mod folder_sensor;
 pub mod qemu;
 mod socket_link;
 
 pub use file_flash::FileFlash;
+pub use firmware::build_firmware;
 pub use folder_sensor::FolderSensor;
 pub use socket_link::SocketLink;
 

@@ -29,8 +29,8 @@ const PIECE: usize = 64 << 10;
 pub struct Board {
     /// Its name on the command line.
     pub name: &'static str,
-    package: &'static str,
-    target: &'static str,
+    pub(super) package: &'static str,
+    pub(super) target: &'static str,
     machine: &'static str,
     /// Length of the flash that keeps models and gallery.
     store_bytes: usize,
@@ -45,7 +45,10 @@ pub enum QemuError {
     #[error("{EMULATOR} is not installed; on Debian and Ubuntu: apt install qemu-system-arm")]
     NoEmulator,
     /// No compiler target for the board.
-    #[error("the compiler lacks the target {target}; add it with: rustup target add {target}")]
+    #[error(
+        "the compiler lacks the target {target}; add it with `rustup target add {target}`, or on Debian, without rustup's \
+         server, with `apt install rustc-web cargo-web rust-web-src`"
+    )]
     NoTarget {
         /// Its name.
         target: &'static str,
@@ -85,52 +88,6 @@ pub enum QemuError {
 /// The board of this name.
 pub fn board(name: &str) -> Option<&'static Board> {
     BOARDS.iter().find(|board| board.name == name)
-}
-
-/// Builds the board's firmware where it is not up to date; gives the ELF file.
-///
-/// # Errors
-/// [`QemuError`] says what is missing.
-pub fn build_firmware(board: &Board) -> Result<PathBuf, QemuError> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
-    if !workspace.join("firmware/boards").join(board.name).exists() {
-        return Err(QemuError::NoSource(workspace.to_path_buf()));
-    }
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(workspace).args(["build", "--package", board.package, "--target", board.target]);
-    cargo.args(["--profile", "firmware", "--message-format", "json-render-diagnostics"]);
-    if needs_core_from_source(board)? {
-        cargo.arg("-Zbuild-std=core").env("RUSTC_BOOTSTRAP", "1");
-    }
-    // What the outer cargo sets for its own build must not reach the firmware's.
-    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    let output = cargo.output().map_err(|error| QemuError::Run { program: "cargo", error })?;
-    let failed = || QemuError::Build {
-        package: board.package,
-        output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
-    };
-    if !output.status.success() {
-        return Err(failed());
-    }
-    String::from_utf8_lossy(&output.stdout).lines().find_map(executable).ok_or_else(failed)
-}
-
-/// The ELF file that a line of cargo's messages names.
-fn executable(line: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(line).ok()?;
-    Some(PathBuf::from(message.get("executable")?.as_str()?))
-}
-
-/// Whether the compiler has no core library for the target, but its source.
-fn needs_core_from_source(board: &Board) -> Result<bool, QemuError> {
-    let output = Command::new("rustc").args(["--print", "sysroot"]).output();
-    let output = output.map_err(|error| QemuError::Run { program: "rustc", error })?;
-    let libraries = Path::new(String::from_utf8_lossy(&output.stdout).trim()).join("lib/rustlib");
-    match (libraries.join(board.target).exists(), libraries.join("src/rust/library/core").exists()) {
-        (true, _) => Ok(false),
-        (false, true) => Ok(true),
-        (false, false) => Err(QemuError::NoTarget { target: board.target }),
-    }
 }
 
 /// A running emulator; ends with this value.

@@ -1,0 +1,90 @@
+//! Builds a board's firmware with whatever toolchain this computer has for it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::qemu::{Board, QemuError};
+
+/// Debian's compiler, which brings the core library's source, as packages `rustc-web`, `cargo-web` and `rust-web-src`.
+const DEBIAN: Toolchain<'static> =
+    Toolchain { cargo: "/usr/bin/cargo", rustc: "/usr/bin/rustc", core_from_source: true };
+
+/// How firmware can be compiled here.
+#[derive(Debug, Clone, Copy)]
+struct Toolchain<'a> {
+    cargo: &'a str,
+    rustc: &'a str,
+    /// Whether the core library is compiled too, because it does not come ready for the target.
+    core_from_source: bool,
+}
+
+/// Builds the board's firmware where it is not up to date; gives the ELF file.
+///
+/// # Errors
+/// [`QemuError`] says what is missing.
+pub fn build_firmware(board: &Board) -> Result<PathBuf, QemuError> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
+    if !workspace.join("firmware/boards").join(board.name).exists() {
+        return Err(QemuError::NoSource(workspace.to_path_buf()));
+    }
+    let toolchain = toolchain(board)?;
+    let mut cargo = Command::new(toolchain.cargo);
+    cargo.current_dir(workspace).args(["build", "--package", board.package, "--target", board.target]);
+    cargo.args(["--profile", "firmware", "--message-format", "json-render-diagnostics"]);
+    // What the outer cargo sets for its own build must not reach the firmware's.
+    cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    if toolchain.core_from_source {
+        cargo.arg("-Zbuild-std=core").env("RUSTC_BOOTSTRAP", "1").env("RUSTC", toolchain.rustc);
+        if let Some(linker) = linker() {
+            let target = board.target.to_uppercase().replace(['-', '.'], "_");
+            cargo.env(format!("CARGO_TARGET_{target}_LINKER"), linker);
+        }
+    }
+    let output = cargo.output().map_err(|error| QemuError::Run { program: "cargo", error })?;
+    let failed = || QemuError::Build {
+        package: board.package,
+        output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
+    };
+    if !output.status.success() {
+        return Err(failed());
+    }
+    String::from_utf8_lossy(&output.stdout).lines().find_map(executable).ok_or_else(failed)
+}
+
+/// The ELF file that a line of cargo's messages names.
+fn executable(line: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    Some(PathBuf::from(message.get("executable")?.as_str()?))
+}
+
+/// The usual compiler if it has the target or can build the core library for it, else Debian's.
+fn toolchain(board: &Board) -> Result<Toolchain<'static>, QemuError> {
+    let usual = Toolchain { cargo: "cargo", rustc: "rustc", core_from_source: false };
+    let libraries =
+        sysroot(usual.rustc).map_err(|error| QemuError::Run { program: "rustc", error })?.join("lib/rustlib");
+    if libraries.join(board.target).exists() {
+        return Ok(usual);
+    }
+    let has_source = |libraries: &Path| libraries.join("src/rust/library/core").exists();
+    if has_source(&libraries) {
+        return Ok(Toolchain { core_from_source: true, ..usual });
+    }
+    let debian = sysroot(DEBIAN.rustc).is_ok_and(|root| has_source(&root.join("lib/rustlib")));
+    if debian && Path::new(DEBIAN.cargo).exists() {
+        return Ok(DEBIAN);
+    }
+    Err(QemuError::NoTarget { target: board.target })
+}
+
+/// The folder that a compiler's libraries lie in.
+fn sysroot(rustc: &str) -> std::io::Result<PathBuf> {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output()?;
+    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
+}
+
+/// The linker that comes with rustup's toolchain, where there is one: Debian's compiler comes without.
+fn linker() -> Option<PathBuf> {
+    let libraries = sysroot("rustc").ok()?.join("lib/rustlib");
+    let hosts = std::fs::read_dir(libraries).ok()?.filter_map(Result::ok);
+    hosts.map(|host| host.path().join("bin/rust-lld")).find(|linker| linker.exists())
+}
