@@ -79,7 +79,13 @@ pub fn on_interrupt() {
     free(|cs| {
         let mut producer = PRODUCER.borrow(cs).borrow_mut();
         let Some(producer) = producer.as_mut() else { return };
-        while STATE.read() & RECEIVE_FULL != 0 {
+        loop {
+            // Before the look at the state: a byte that comes after the look then raises the interrupt anew. The other way
+            // round its interrupt could be wiped away, and with the byte never fetched no other would come.
+            INTERRUPT.write(RECEIVE_INTERRUPT);
+            if STATE.read() & RECEIVE_FULL == 0 {
+                break;
+            }
             if !producer.ready() {
                 CONTROL.write(ENABLE);
                 break;
@@ -87,7 +93,6 @@ pub fn on_interrupt() {
             // There is room, as was just asked.
             let _ = producer.enqueue(DATA.read() as u8);
         }
-        INTERRUPT.write(RECEIVE_INTERRUPT);
     });
 }
 
