@@ -9,8 +9,8 @@ use deja_shared::protocol::events::Event;
 use deja_shared::protocol::frame::{Decoder, Kind};
 use deja_shared::protocol::refusal::{Fault, Refusal};
 
-use crate::Aligned;
 use crate::model::seal;
+use deja::quantize::AlignedBytes;
 
 /// Most memory that a hostile model may ask this test for.
 const ARENA: usize = 1 << 16;
@@ -60,7 +60,7 @@ fn both<E: Endpoint>(payload: &[u8]) {
 
 /// Any bytes as a model: refused, or run without a panic. The digest is put right first, so that damage gets past it.
 pub fn model_reader(bytes: &[u8]) {
-    let mut file = Aligned::new(bytes);
+    let mut file = AlignedBytes::from(bytes);
     if let Some(length) = file.get_mut(8..12) {
         length.copy_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
     }

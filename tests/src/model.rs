@@ -5,7 +5,7 @@ use deja_shared::model::{ALIGNMENT, HEADER_BYTES, Header, LAYER_BYTES, Layer, La
 use deja_shared::model::{TENSOR_BYTES, Tensor};
 use deja_shared::tensor::Shape;
 
-use crate::Aligned;
+use deja::quantize::AlignedBytes;
 
 /// A model before it is written. Offsets, lengths and the fingerprint are set by [`Draft::emit`].
 #[derive(Debug, Clone)]
@@ -41,7 +41,7 @@ pub struct DraftLayer {
 
 impl Draft {
     /// The file: what the host's `emit` would write of it.
-    pub fn emit(&self) -> Aligned {
+    pub fn emit(&self) -> AlignedBytes {
         let mut header = self.header;
         let mut bytes = vec![0; HEADER_BYTES];
         header.tensor_count = self.tensors.len() as u16;
@@ -62,7 +62,7 @@ impl Draft {
         header.total_bytes = bytes.len() as u32;
         bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
         seal(&mut bytes);
-        Aligned::new(&bytes)
+        AlignedBytes::from(&bytes[..])
     }
 }
 

@@ -1,8 +1,8 @@
 //! The camera's embedder: it computes the real network within rounding, and no file that was accepted makes it panic.
 
+use deja::quantize::AlignedBytes;
 use deja_firmware::embedder::{self, EmbedError, GoldenError};
 use deja_shared::model::{LayerKind, Model, Tensor};
-use deja_tests::Aligned;
 use deja_tests::model::{Draft, DraftLayer, RECORDS_END, picture, seal, small};
 use proptest::prelude::*;
 
@@ -111,8 +111,8 @@ fn change() -> impl Strategy<Value = (usize, u8)> {
     ]
 }
 
-fn small_file() -> Aligned {
-    static FILE: std::sync::OnceLock<Aligned> = std::sync::OnceLock::new();
+fn small_file() -> AlignedBytes {
+    static FILE: std::sync::OnceLock<AlignedBytes> = std::sync::OnceLock::new();
     FILE.get_or_init(|| small().emit()).clone()
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use deja::quantize::AlignedBytes;
 use deja_shared::model::{Layer, LayerKind, Model, ModelError, Tensor, VERSION};
 use deja_shared::tensor::Shape;
-use deja_tests::Aligned;
 use deja_tests::model::{Draft, seal, small};
 
 /// A change of the format must be deliberate: raise `VERSION`, and write the file anew with `DEJA_BLESS=1`.
@@ -42,7 +42,7 @@ fn a_model_reads_back_as_it_was_written() {
 fn bytes_behind_the_end_do_not_matter() {
     let file = small().emit();
     let slot: Vec<u8> = file.iter().copied().chain([0xff; 1000]).collect();
-    assert_eq!(Model::parse(&Aligned::new(&slot)).unwrap().bytes(), &*file);
+    assert_eq!(Model::parse(&AlignedBytes::from(&slot[..])).unwrap().bytes(), &*file);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn another_version_is_named() {
 fn a_file_off_the_boundary_is_refused() {
     let file = small().emit();
     let shifted: Vec<u8> = std::iter::once(0).chain(file.iter().copied()).collect();
-    let shifted = Aligned::new(&shifted);
+    let shifted = AlignedBytes::from(&shifted[..]);
     assert_eq!(Model::parse(&shifted[1..]).unwrap_err(), ModelError::Alignment);
     let fingerprint = Model::parse(&file).unwrap().header().fingerprint;
     assert_eq!(Model::reopen(&shifted[1..], &fingerprint).unwrap_err(), ModelError::Alignment);
