@@ -42,8 +42,8 @@ pub struct Template {
 pub struct Gallery {
     /// The model that made the templates; without meaning while there are none.
     model: Fingerprint,
-    /// The number that the next new identity gets.
-    next: u32,
+    /// The greatest number that was ever given. An empty gallery is all zeros, so that it takes no room in a program.
+    last: u32,
     /// By ascending number.
     identities: heapless::Vec<Identity, MAX_IDENTITIES>,
     /// In the order in which they were added.
@@ -96,7 +96,7 @@ impl Default for Gallery {
 impl Gallery {
     /// Nobody.
     pub const fn new() -> Self {
-        Self { model: [0; 32], next: 1, identities: heapless::Vec::new(), templates: heapless::Vec::new() }
+        Self { model: [0; 32], last: 0, identities: heapless::Vec::new(), templates: heapless::Vec::new() }
     }
 
     /// Adds a template that `model` made, to the identity of this name or to a new one. Returns the identity's number.
@@ -181,11 +181,9 @@ impl Gallery {
 
     fn create(&mut self, name: &str) -> Result<u32, GalleryError> {
         let name = checked_name(name).ok_or(GalleryError::Name)?;
-        let number = self.next;
-        // The last number is never given, so that the counter cannot wrap.
-        let next = number.checked_add(1).ok_or(GalleryError::Full)?;
+        let number = self.last.checked_add(1).ok_or(GalleryError::Full)?;
         self.identities.push(Identity { number, name }).map_err(|_| GalleryError::Full)?;
-        self.next = next;
+        self.last = number;
         Ok(number)
     }
 

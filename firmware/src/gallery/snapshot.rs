@@ -29,7 +29,7 @@ pub const MAX_SNAPSHOT_BYTES: usize = HEADER_BYTES + MAX_IDENTITIES * IDENTITY_B
 struct Header {
     version: u8,
     model: Fingerprint,
-    next: u32,
+    last: u32,
     identities: u16,
     templates: u16,
 }
@@ -70,7 +70,7 @@ pub fn write<E>(gallery: &Gallery, mut sink: impl FnMut(&[u8]) -> Result<(), E>)
     let header = Header {
         version: SNAPSHOT_VERSION,
         model: gallery.model,
-        next: gallery.next,
+        last: gallery.last,
         identities: gallery.identities.len() as u16,
         templates: gallery.templates.len() as u16,
     };
@@ -95,11 +95,11 @@ pub fn len(gallery: &Gallery) -> usize {
 /// All of [`SnapshotError`]; then the gallery is empty.
 pub fn read(gallery: &mut Gallery, bytes: &[u8]) -> Result<(), SnapshotError> {
     gallery.clear();
-    gallery.next = 1;
+    gallery.last = 0;
     let result = fill(gallery, bytes).and_then(|()| check(gallery));
     if result.is_err() {
         gallery.clear();
-        gallery.next = 1;
+        gallery.last = 0;
     }
     result
 }
@@ -124,7 +124,7 @@ fn fill(gallery: &mut Gallery, mut bytes: &[u8]) -> Result<(), SnapshotError> {
     }
     let header: Header = take(&mut bytes)?;
     gallery.model = header.model;
-    gallery.next = header.next;
+    gallery.last = header.last;
     for _ in 0..header.identities {
         gallery.identities.push(take(&mut bytes)?).map_err(|_| SnapshotError::Capacity)?;
     }
@@ -137,7 +137,7 @@ fn fill(gallery: &mut Gallery, mut bytes: &[u8]) -> Result<(), SnapshotError> {
 /// Everything that `add` and `remove` keep true.
 fn check(gallery: &Gallery) -> Result<(), SnapshotError> {
     let ascending = gallery.identities.windows(2).all(|pair| pair[0].number < pair[1].number);
-    let given = |identity: &Identity| (1..gallery.next).contains(&identity.number);
+    let given = |identity: &Identity| (1..=gallery.last).contains(&identity.number);
     let named = |identity: &Identity| {
         let first = gallery.find(&identity.name).map(|found| found.number);
         checked_name(&identity.name).is_some() && first == Some(identity.number)
@@ -148,7 +148,6 @@ fn check(gallery: &Gallery) -> Result<(), SnapshotError> {
         gallery.identity(template.identity).is_some() && Some(template.embedding.dimension()) == dimension
     };
     let whole = ascending
-        && gallery.next > 0
         && gallery.identities.iter().all(|identity| given(identity) && named(identity) && seen(identity))
         && gallery.templates.iter().all(owned);
     if whole { Ok(()) } else { Err(SnapshotError::Malformed) }
@@ -191,7 +190,7 @@ mod tests {
     fn golden_bytes() {
         let mut expected = std::vec![SNAPSHOT_VERSION];
         expected.extend([9; 32]);
-        expected.extend([4, 2, 3]); // next number, identities, templates
+        expected.extend([3, 2, 3]); // last number, identities, templates
         expected.extend(b"\x01\x03Ada\x03\x04Cleo");
         expected.extend([1, 2, 64, 129, 3, 2, 95, 127, 1, 2, 127, 129]); // −127 is 129
         assert_eq!(bytes_of(&sample()), expected);
@@ -200,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_largest_gallery_has_a_snapshot() {
-        let mut gallery = Gallery { next: u32::MAX - 64, ..Gallery::new() };
+        let mut gallery = Gallery { last: u32::MAX - 64, ..Gallery::new() };
         let embedding = Embedding::from_raw(&[-1; MAX_DIMENSION]).unwrap();
         for i in 0..MAX_TEMPLATES {
             gallery.add(&[255; 32], &format!("{:032}", i % MAX_IDENTITIES), embedding.clone()).unwrap();
