@@ -4,6 +4,7 @@ use super::normalize::Normalized;
 use super::{Batch, Margin, MetricLoss, triplet};
 use crate::mining::{Distances, batch_hard};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Which metric loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,15 @@ impl MetricSettings {
         loss
     }
 
+    /// The embeddings between which distances are taken, `[B, dimension]`: those of the batch, or these normalized.
+    pub fn measured<'a>(&self, batch: &Batch<'a>) -> Cow<'a, [f32]> {
+        if self.normalize {
+            Cow::Owned(Normalized::new(batch.embeddings, batch.dimension).rows)
+        } else {
+            Cow::Borrowed(batch.embeddings)
+        }
+    }
+
     fn on(&self, batch: &Batch<'_>) -> MetricLoss {
         match self.kind {
             MetricKind::BatchHard => {
@@ -50,6 +60,7 @@ impl MetricSettings {
 mod tests {
     use super::super::check::{self, EdgeCase, plain_batch_hard};
     use super::*;
+    use crate::mining::CollapseWatch;
 
     fn plain_normalize(x: &[f64], dimension: usize) -> Vec<f64> {
         x.chunks_exact(dimension)
@@ -88,5 +99,19 @@ mod tests {
         let long = settings.evaluate(&Batch { embeddings: &longer, ..case.batch() });
         assert!((short.value - long.value).abs() < 1e-6);
         assert!(short.positive_distance <= 2.0 && short.negative_distance <= 2.0);
+    }
+
+    /// Embeddings of one direction and different lengths are spread out, but not where a normalized loss measures them.
+    #[test]
+    fn a_collapse_of_directions_is_seen_where_the_loss_measures() {
+        let embeddings: Vec<f32> = (1..=8).flat_map(|length| [length as f32, 2.0 * length as f32]).collect();
+        let batch = Batch { embeddings: &embeddings, dimension: 2, identities: &[0, 0, 1, 1, 2, 2, 3, 3] };
+        let collapses = |normalize| {
+            let settings = MetricSettings { kind: MetricKind::BatchHard, margin: Margin::Hinge(0.3), normalize };
+            let mut watch = CollapseWatch::new(Some(0.3));
+            let loss = settings.evaluate(&batch).value;
+            (0..30).filter(|_| watch.observe(loss, &settings.measured(&batch), batch.dimension).is_some()).count()
+        };
+        assert_eq!((collapses(true), collapses(false)), (1, 0));
     }
 }

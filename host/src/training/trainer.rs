@@ -127,7 +127,8 @@ impl<'a> Trainer<'a> {
         let embeddings =
             Batch { embeddings: outputs.raw, dimension: self.graph.dimension(), identities: &batch.classes };
         let mut metric = loss.metric_settings().evaluate(&embeddings);
-        let collapse = self.watch.observe(metric.value, outputs.raw, embeddings.dimension);
+        let measured = loss.metric_settings().measured(&embeddings);
+        let collapse = self.watch.observe(metric.value, &measured, embeddings.dimension);
         let classifier = &self.learner.classifier;
         let logits = classifier.forward(outputs.embedding);
         let mut id = cross_entropy(&logits, &batch.classes, classifier.identities, loss.label_smoothing);
