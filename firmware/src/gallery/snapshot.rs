@@ -44,7 +44,7 @@ pub enum SnapshotError {
     },
     /// More identities or templates than this firmware holds.
     Capacity,
-    /// Not what [`write`] writes.
+    /// Not what [`write()`] writes.
     Malformed,
 }
 
@@ -79,7 +79,7 @@ pub fn write<E>(gallery: &Gallery, mut sink: impl FnMut(&[u8]) -> Result<(), E>)
     gallery.templates.iter().try_for_each(|template| record(template, &mut sink))
 }
 
-/// Number of bytes that [`write`] hands out.
+/// Number of bytes that [`write()`] hands out.
 pub fn len(gallery: &Gallery) -> usize {
     let mut len = 0;
     let counted: Result<(), core::convert::Infallible> = write(gallery, |piece| {
@@ -89,7 +89,7 @@ pub fn len(gallery: &Gallery) -> usize {
     counted.map_or(0, |()| len)
 }
 
-/// Puts in the place of `gallery` what [`write`] wrote. `bytes` is the snapshot, no more and no less.
+/// Puts in the place of `gallery` what [`write()`] wrote. `bytes` is the snapshot, no more and no less.
 ///
 /// # Errors
 /// All of [`SnapshotError`]; then the gallery is empty.

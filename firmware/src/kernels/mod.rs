@@ -1,7 +1,7 @@
 //! The operators of a network, one file each, in one folder for each instruction set.
 //!
 //! The folder exists so that a model runs everywhere with the same result, bit for bit, and fast where a processor has
-//! the instructions for it. [`reference`] is plain loops and *is* the specification; a kernel for an instruction set
+//! the instructions for it. [`mod@reference`] is plain loops and *is* the specification; a kernel for an instruction set
 //! stands under the same file name in its own folder and is tested against it.
 //!
 //! Every kernel computes, for each value of the output,

@@ -6,7 +6,7 @@
 //!    functions become clamps;
 //! 4. [`plan_arena`]: every activation gets its place in the camera's memory;
 //! 5. [`emit`]: the file, with pairs of pictures and embeddings computed by the camera's own code;
-//! 6. [`compare`]: what quantization cost, layer by layer;
+//! 6. [`mod@compare`]: what quantization cost, layer by layer;
 //! 7. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities.
 //!
 //! [`quantize`] runs 1 to 5, [`quantize_checkpoint`] runs 1 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will. The arithmetic itself is

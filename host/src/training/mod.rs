@@ -1,6 +1,6 @@
 //! The loop that turns a data set and a recipe into a checkpoint.
 //!
-//! [`train`] is the whole of it. Everything random follows from the recipe's seed and the position in the run
+//! [`train()`] is the whole of it. Everything random follows from the recipe's seed and the position in the run
 //! (`randomness`), and everything else is in the checkpoint, so that a run that was interrupted and resumed ends with the
 //! same weights to the bit as one that was not.
 
