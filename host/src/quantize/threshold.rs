@@ -248,7 +248,7 @@ mod tests {
     fn people_who_look_different_are_all_known() {
         let choice = choose(&crowd(12, 6, 0.1, 4), &Policy::default()).unwrap();
         assert_eq!((choice.known_recognised, choice.identities), (1.0, 12));
-        assert_eq!((choice.threshold.fpir_ppm, choice.threshold.gallery_identities), (10_000, 6));
+        assert_eq!((choice.threshold.fpir_ppm, choice.threshold.gallery_identities), (50_000, 6));
     }
 
     #[test]
