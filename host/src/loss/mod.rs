@@ -1,11 +1,17 @@
 //! One loss a file: value and gradient with respect to the embeddings (or the logits).
 //!
 //! Metric losses see a [`Batch`] and answer with a [`MetricLoss`]; `metric` chooses one by its name in a recipe. The ID loss
-//! is `classifier` followed by `cross_entropy`. Every file holds its own plain twin in f64 and is checked against central
-//! differences of it (`check`).
+//! is `classifier` followed by `cross_entropy`, or with a margin on angles `arc_face` or `cos_face`, which share
+//! `margin_softmax`. `center` and `distillation` bring what they pull towards: centers, a teacher's embeddings. Every file
+//! holds its own plain twin in f64 and is checked against central differences of it (`check`).
 
+pub mod arc_face;
+pub mod center;
 pub mod classifier;
+pub mod cos_face;
 pub mod cross_entropy;
+pub mod distillation;
+pub mod margin_softmax;
 pub mod metric;
 pub mod normalize;
 pub mod triplet;
@@ -13,8 +19,13 @@ pub mod triplet;
 #[cfg(test)]
 mod check;
 
+pub use arc_face::arc_face;
+pub use center::{CenterLoss, Centers, center};
 pub use classifier::Classifier;
+pub use cos_face::cos_face;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use distillation::{Distillation, distillation};
+pub use margin_softmax::{MarginSoftmax, margin_softmax};
 pub use metric::{MetricKind, MetricSettings};
 pub use triplet::{Margin, triplet};
 
