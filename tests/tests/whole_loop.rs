@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use deja::demo::camera::Board;
 use deja::demo::people::Limits;
 use deja::demo::{self, DemoError, Settings};
+use deja::loss::LossTerm;
 use deja::progress::Silent;
 use deja::training::Recipe;
 
@@ -14,7 +15,9 @@ fn settings(out: PathBuf, board: Board) -> Settings {
     recipe.network.input = [64, 32];
     recipe.network.embedding = 32;
     recipe.sampler.identities = 8;
-    recipe.loss.normalize = true;
+    if let LossTerm::Triplet(settings) = &mut recipe.losses[0] {
+        settings.normalize = true;
+    }
     let data = PathBuf::from("synthetic:identities=40,cameras=2,images=3");
     let limits = Limits { people: 3, templates: 2, probes: 2 };
     Settings { data, recipe: Some(recipe), board, limits, out }

@@ -2,11 +2,9 @@
 
 use super::{Context, parse_size};
 use crate::dataset;
-use crate::loss::MetricKind;
+use crate::loss::LossTerm;
 use crate::training::{Checkpoint, EpochRecord, LAST, Options, Recipe, train};
 use crate::ui::{Align, Table};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -14,6 +12,7 @@ const EXAMPLES: &str = "EXAMPLES:
   deja train synthetic --out run
   deja train market1501/ --out run --recipe recipe.toml
   deja train vehicles/manifest.csv --out run --network mobilenet_v2_0.5 --input 64x64 --epochs 60
+  deja train synthetic --out run --loss batch_hard,cross_entropy
   deja train synthetic --out run --resume";
 
 /// Trains a network to tell identities apart
@@ -38,9 +37,9 @@ pub struct Args {
     /// Height and width of the network's picture
     #[arg(long, value_name = "HxW", value_parser = parse_size)]
     input: Option<[usize; 2]>,
-    /// Metric loss, such as batch_hard
-    #[arg(long, value_parser = parse_loss)]
-    loss: Option<MetricKind>,
+    /// What is minimized: names of losses, such as `batch_hard,cross_entropy`; what the recipe says of them stays
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = LossTerm::named)]
+    loss: Vec<LossTerm>,
     /// Passes over the training pictures
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
@@ -68,7 +67,10 @@ impl Args {
             recipe.network.name.clone_from(network);
         }
         recipe.network.input = self.input.unwrap_or(recipe.network.input);
-        recipe.loss.metric = self.loss.unwrap_or(recipe.loss.metric);
+        if !self.loss.is_empty() {
+            let said = |named: &LossTerm| recipe.losses.iter().find(|term| term.resembles(named)).cloned();
+            recipe.losses = self.loss.iter().map(|named| said(named).unwrap_or_else(|| named.clone())).collect();
+        }
         recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.check()?;
@@ -122,8 +124,4 @@ fn table(history: &[EpochRecord]) -> Table {
         ]);
     }
     table
-}
-
-fn parse_loss(text: &str) -> Result<MetricKind, serde::de::value::Error> {
-    MetricKind::deserialize(text.into_deserializer())
 }

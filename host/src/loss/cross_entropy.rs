@@ -1,5 +1,58 @@
 //! Cross-entropy of identities, with label smoothing.
 
+use super::{Classifier, Learned, Loss, LossError, Outputs, TermValue};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// The ID loss in a recipe: cross-entropy of a classifier's logits behind the neck.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CrossEntropySettings {
+    /// Factor on the loss.
+    pub weight: f32,
+    /// ε, the share of the target that is spread over all identities.
+    pub label_smoothing: f32,
+}
+
+impl Default for CrossEntropySettings {
+    fn default() -> Self {
+        Self { weight: 1.0, label_smoothing: 0.1 }
+    }
+}
+
+impl Loss for CrossEntropySettings {
+    fn weight(&self) -> f32 {
+        self.weight
+    }
+
+    fn check(&self) -> Result<(), LossError> {
+        LossError::unless_within("label_smoothing", self.label_smoothing, (0.0, 0.99), "a fraction from 0 to 0.99")
+    }
+
+    fn needs_positives(&self) -> bool {
+        false
+    }
+
+    fn untrained(&self, dimension: usize, identities: usize, rng: &mut ChaCha8Rng) -> Learned {
+        Learned::Classifier(Classifier::new(dimension, identities, rng))
+    }
+
+    fn evaluate(&self, outputs: &Outputs<'_>, learned: &Learned) -> TermValue {
+        let Some(classifier) = learned.classifier() else { return TermValue::default() };
+        let Outputs { neck, .. } = outputs;
+        let logits = classifier.forward(neck.embeddings);
+        let loss = cross_entropy(&logits, neck.identities, classifier.identities, self.label_smoothing);
+        let gradient = classifier.backward(neck.embeddings, &loss.gradient);
+        TermValue {
+            value: loss.value,
+            neck: gradient.embeddings,
+            learned: gradient.weights,
+            correct: Some(loss.correct),
+            ..TermValue::default()
+        }
+    }
+}
+
 /// What the ID loss says about a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossEntropy {

@@ -1,9 +1,10 @@
 //! One loss a file: value and gradient with respect to the embeddings (or the logits).
 //!
-//! Metric losses see a [`Batch`] and answer with a [`MetricLoss`]; `metric` chooses one by its name in a recipe. The ID loss
-//! is `classifier` followed by `cross_entropy`, or with a margin on angles `arc_face` or `cos_face`, which share
-//! `margin_softmax`. `center` and `distillation` bring what they pull towards: centers, a teacher's embeddings. Every file
-//! holds its own plain twin in f64 and is checked against central differences of it (`check`).
+//! Metric losses see a [`Batch`] and answer with a [`MetricLoss`]. The ID loss is `classifier` followed by `cross_entropy`, or
+//! with a margin on angles `arc_face` or `cos_face`, which share `margin_softmax`. `center` and `distillation` bring what they
+//! pull towards: centers, a teacher's embeddings. `term` chooses losses by their names in a recipe, `learned` is what some of
+//! them learn for themselves. Every file holds its own plain twin in f64 and is checked against central differences of it
+//! (`check`).
 
 pub mod arc_face;
 pub mod center;
@@ -11,9 +12,10 @@ pub mod classifier;
 pub mod cos_face;
 pub mod cross_entropy;
 pub mod distillation;
+pub mod learned;
 pub mod margin_softmax;
-pub mod metric;
 pub mod normalize;
+pub mod term;
 pub mod triplet;
 
 #[cfg(test)]
@@ -25,9 +27,10 @@ pub use classifier::Classifier;
 pub use cos_face::cos_face;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use distillation::{Distillation, distillation};
+pub use learned::Learned;
 pub use margin_softmax::{MarginSoftmax, margin_softmax};
-pub use metric::{MetricKind, MetricSettings};
-pub use triplet::{Margin, triplet};
+pub use term::{Loss, LossError, LossTerm, Outputs, TermValue};
+pub use triplet::{Margin, Mining, TripletSettings, triplet};
 
 /// B embeddings and whose they are.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,93 @@
 //! Triplet loss over given triplets: positives nearer than negatives, by a margin.
 
-use super::{Batch, MetricLoss};
-use crate::mining::{Triplet, distance};
+use super::normalize::Normalized;
+use super::{Batch, Learned, Loss, LossError, MetricLoss, Outputs, TermValue};
+use crate::mining::{Distances, Triplet, batch_hard, distance};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Where the triplets come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mining {
+    /// The hardest triplet of each anchor.
+    BatchHard,
+    /// Triplets that were mined before the batch was made; none where the sampler brings none.
+    Offline,
+}
+
+/// The triplet loss in a recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TripletSettings {
+    /// Factor on the loss.
+    pub weight: f32,
+    /// Where the triplets come from.
+    pub mining: Mining,
+    /// m of the hinge.
+    pub margin: f32,
+    /// Softplus instead of the hinge; `margin` then has no part.
+    pub soft_margin: bool,
+    /// Whether distances are taken between L2-normalized embeddings.
+    pub normalize: bool,
+}
+
+impl Default for TripletSettings {
+    fn default() -> Self {
+        Self { weight: 1.0, mining: Mining::BatchHard, margin: 0.3, soft_margin: false, normalize: false }
+    }
+}
+
+impl TripletSettings {
+    /// The loss of a batch of raw embeddings, and its gradient with respect to them; `offline` are rows mined before.
+    pub fn on(&self, batch: &Batch<'_>, offline: &[Triplet]) -> MetricLoss {
+        if !self.normalize {
+            return self.measure(batch, offline);
+        }
+        let normalized = Normalized::new(batch.embeddings, batch.dimension);
+        let mut loss = self.measure(&Batch { embeddings: &normalized.rows, ..*batch }, offline);
+        normalized.backward(&mut loss.gradient);
+        loss
+    }
+
+    /// How a violation is charged.
+    pub fn charged(&self) -> Margin {
+        if self.soft_margin { Margin::Soft } else { Margin::Hinge(self.margin) }
+    }
+
+    /// The embeddings between which distances are taken, `[B, dimension]`: those of the batch, or these normalized.
+    pub fn measured<'a>(&self, batch: &Batch<'a>) -> Cow<'a, [f32]> {
+        if self.normalize {
+            Cow::Owned(Normalized::new(batch.embeddings, batch.dimension).rows)
+        } else {
+            Cow::Borrowed(batch.embeddings)
+        }
+    }
+
+    fn measure(&self, batch: &Batch<'_>, offline: &[Triplet]) -> MetricLoss {
+        match self.mining {
+            Mining::BatchHard => {
+                let distances = Distances::new(batch.embeddings, batch.dimension);
+                triplet(batch, &batch_hard(&distances, batch.identities), self.charged())
+            }
+            Mining::Offline => triplet(batch, offline, self.charged()),
+        }
+    }
+}
+
+impl Loss for TripletSettings {
+    fn weight(&self) -> f32 {
+        self.weight
+    }
+
+    fn check(&self) -> Result<(), LossError> {
+        LossError::unless_within("margin", self.margin, (1e-6, 1e6), "a number above 0")
+    }
+
+    fn evaluate(&self, outputs: &Outputs<'_>, _learned: &Learned) -> TermValue {
+        self.on(&outputs.raw, outputs.triplets).into()
+    }
+}
 
 /// How much nearer, and how a violation is charged; z = d(a,p) − d(a,n).
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,7 +153,7 @@ pub fn triplet(batch: &Batch<'_>, triplets: &[Triplet], margin: Margin) -> Metri
 }
 
 /// Adds `factor`·∂d(i,j)/∂x to the rows i and j: ∂d/∂xᵢ = (xᵢ − xⱼ)/d = −∂d/∂xⱼ, and 0 where d = 0.
-pub(super) fn add_distance_gradient(gradient: &mut [f32], batch: &Batch<'_>, (i, j): (usize, usize), factor: f32) {
+fn add_distance_gradient(gradient: &mut [f32], batch: &Batch<'_>, (i, j): (usize, usize), factor: f32) {
     let (a, b) = (batch.row(i), batch.row(j));
     let length = distance(a, b);
     if length == 0.0 || factor == 0.0 {
@@ -85,7 +171,7 @@ pub(super) fn add_distance_gradient(gradient: &mut [f32], batch: &Batch<'_>, (i,
 mod tests {
     use super::super::check::{self, EdgeCase, plain_batch_hard};
     use super::*;
-    use crate::mining::{Distances, batch_hard};
+    use crate::mining::CollapseWatch;
 
     fn fast(batch: &Batch<'_>, margin: Margin) -> MetricLoss {
         let distances = Distances::new(batch.embeddings, batch.dimension);
@@ -124,5 +210,65 @@ mod tests {
         assert_eq!(Margin::Soft.charge(1e30), (1e30, 1.0));
         let (charge, slope) = Margin::Soft.charge(-1e30);
         assert_eq!((charge, slope), (0.0, 0.0));
+    }
+
+    fn settings(margin: Margin, normalize: bool) -> TripletSettings {
+        match margin {
+            Margin::Hinge(margin) => TripletSettings { margin, normalize, ..Default::default() },
+            Margin::Soft => TripletSettings { soft_margin: true, normalize, ..Default::default() },
+        }
+    }
+
+    fn plain_normalize(x: &[f64], dimension: usize) -> Vec<f64> {
+        x.chunks_exact(dimension)
+            .flat_map(|row| {
+                let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+                row.iter().map(move |x| x / length)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn normalized_batch_hard_equals_its_plain_twin() {
+        for margin in [Margin::Hinge(0.3), Margin::Soft] {
+            let settings = settings(margin, true);
+            for case in check::cases().into_iter().filter(|case| !case.identities.is_empty()) {
+                let loss = settings.on(&case.batch(), &[]);
+                let plain = |x: &[f64]| {
+                    plain_batch_hard(&plain_normalize(x, case.dimension), case.dimension, &case.identities, margin)
+                };
+                // Where all coincide, a picture's distance to the rest grows in both directions: no difference to compare.
+                if case.name == "all equal" {
+                    assert!(loss.gradient.iter().all(|&g| g == 0.0));
+                } else {
+                    check::value_and_gradient(&case, loss.value, &loss.gradient, plain);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn normalized_distances_ignore_the_length_of_embeddings() {
+        let settings = settings(Margin::Soft, true);
+        let case = EdgeCase::random(11, &[0, 0, 1, 1, 2, 2], 4);
+        let longer: Vec<f32> = case.embeddings.iter().map(|x| x * 8.0).collect();
+        let short = settings.on(&case.batch(), &[]);
+        let long = settings.on(&Batch { embeddings: &longer, ..case.batch() }, &[]);
+        assert!((short.value - long.value).abs() < 1e-6);
+        assert!(short.positive_distance <= 2.0 && short.negative_distance <= 2.0);
+    }
+
+    /// Embeddings of one direction and different lengths are spread out, but not where a normalized loss measures them.
+    #[test]
+    fn a_collapse_of_directions_is_seen_where_the_loss_measures() {
+        let embeddings: Vec<f32> = (1..=8).flat_map(|length| [length as f32, 2.0 * length as f32]).collect();
+        let batch = Batch { embeddings: &embeddings, dimension: 2, identities: &[0, 0, 1, 1, 2, 2, 3, 3] };
+        let collapses = |normalize| {
+            let settings = settings(Margin::Hinge(0.3), normalize);
+            let mut watch = CollapseWatch::new(Some(0.3));
+            let loss = settings.on(&batch, &[]).value;
+            (0..30).filter(|_| watch.observe(loss, &settings.measured(&batch), batch.dimension).is_some()).count()
+        };
+        assert_eq!((collapses(true), collapses(false)), (1, 0));
     }
 }

@@ -51,7 +51,7 @@ impl fmt::Display for Collapse {
         write!(
             f,
             "the embeddings have collapsed into one point (spread {:.1e}, metric loss stuck at {:.3}): lower \
-             optimizer.learning_rate, lengthen schedule.warm_up, raise loss.id_weight, or set loss.soft_margin = true",
+             optimizer.learning_rate, lengthen schedule.warm_up, give the ID loss more weight, or set soft_margin = true for the triplet loss",
             self.spread, self.loss
         )
     }

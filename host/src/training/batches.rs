@@ -4,6 +4,7 @@ use super::Recipe;
 use super::material::Material;
 use super::randomness::{Purpose, stream};
 use crate::augment::{self, Augment};
+use crate::mining::Triplet;
 use crate::sampler::PkSampler;
 use rand::Rng;
 use std::sync::mpsc::SyncSender;
@@ -13,8 +14,12 @@ use std::sync::mpsc::SyncSender;
 pub struct PreparedBatch {
     /// `[B, height, width, 3]` RGB bytes, augmented.
     pub pixels: Vec<u8>,
-    /// `[B]`
+    /// Class of each picture, `[B]`.
     pub classes: Vec<u32>,
+    /// Index of each picture in the material, `[B]`.
+    pub pictures: Vec<usize>,
+    /// Rows that were mined before the batch was made; empty where nothing was.
+    pub triplets: Vec<Triplet>,
 }
 
 /// What batches are made from.
@@ -49,7 +54,8 @@ impl Source<'_> {
         let seed = stream(self.recipe.seed, Purpose::Augment, epoch, index).next_u64();
         let mut pixels = vec![0; pictures.len() * train.size[0] * train.size[1] * 3];
         augment::batch(&self.strength(epoch), &train.pixels, train.size, pictures, seed, &mut pixels);
-        PreparedBatch { pixels, classes: pictures.iter().map(|&picture| self.material.classes[picture]).collect() }
+        let classes = pictures.iter().map(|&picture| self.material.classes[picture]).collect();
+        PreparedBatch { pixels, classes, pictures: pictures.to_vec(), triplets: Vec::new() }
     }
 
     /// The recipe's changes at the strength of this epoch.

@@ -9,9 +9,11 @@ pub struct EpochRecord {
     pub epoch: u64,
     /// What is minimized.
     pub loss: f32,
-    /// The metric loss, unweighted.
+    /// Each loss of the recipe, unweighted, in its order.
+    pub terms: Vec<f32>,
+    /// The first metric loss, unweighted; 0 where there is none.
     pub metric_loss: f32,
-    /// The ID loss, unweighted.
+    /// The first ID loss, unweighted; 0 where there is none.
     pub id_loss: f32,
     /// Share of the metric loss's terms that still taught something.
     pub active_fraction: f32,
@@ -34,14 +36,16 @@ pub struct EpochRecord {
 }
 
 /// What one batch had to say.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct StepReport {
     /// What is minimized.
     pub loss: f32,
-    /// The metric loss.
-    pub metric_loss: f32,
-    /// The ID loss.
-    pub id_loss: f32,
+    /// Each loss of the recipe, unweighted.
+    pub terms: Vec<f32>,
+    /// The first metric loss, where there is one.
+    pub metric_loss: Option<f32>,
+    /// The first ID loss, where there is one.
+    pub id_loss: Option<f32>,
     /// Share of active terms.
     pub active_fraction: f32,
     /// Mean d(a,p).
@@ -58,6 +62,7 @@ pub struct Totals {
     /// Batches so far.
     pub batches: u64,
     sums: [f64; 7],
+    terms: Vec<f64>,
     warnings: Vec<String>,
 }
 
@@ -67,14 +72,16 @@ impl Totals {
         self.batches += 1;
         let values = [
             step.loss,
-            step.metric_loss,
-            step.id_loss,
+            step.metric_loss.unwrap_or(0.0),
+            step.id_loss.unwrap_or(0.0),
             step.active_fraction,
             step.positive_distance,
             step.negative_distance,
             step.id_correct,
         ];
         self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
+        self.terms.resize(step.terms.len(), 0.0);
+        self.terms.iter_mut().zip(&step.terms).for_each(|(sum, &value)| *sum += f64::from(value));
     }
 
     /// Adds something a person should know about this epoch.
@@ -84,10 +91,12 @@ impl Totals {
 
     /// The means, as the record of `epoch`; what totals do not know stays at its default.
     pub fn record(&self, epoch: u64) -> EpochRecord {
-        let mean = |index: usize| (self.sums[index] / self.batches.max(1) as f64) as f32;
+        let per_batch = |sum: f64| (sum / self.batches.max(1) as f64) as f32;
+        let mean = |index: usize| per_batch(self.sums[index]);
         EpochRecord {
             epoch,
             loss: mean(0),
+            terms: self.terms.iter().map(|&sum| per_batch(sum)).collect(),
             metric_loss: mean(1),
             id_loss: mean(2),
             active_fraction: mean(3),
@@ -113,8 +122,9 @@ mod tests {
     fn records_are_means() {
         let step = StepReport {
             loss: 3.0,
-            metric_loss: 1.0,
-            id_loss: 2.0,
+            terms: vec![1.0, 2.0],
+            metric_loss: Some(1.0),
+            id_loss: Some(2.0),
             active_fraction: 0.5,
             positive_distance: 4.0,
             negative_distance: 5.0,
@@ -122,10 +132,11 @@ mod tests {
         };
         let mut totals = Totals::default();
         totals.add(&step);
-        totals.add(&StepReport { loss: 5.0, id_correct: 0.75, ..step });
+        totals.add(&StepReport { loss: 5.0, id_correct: 0.75, terms: vec![3.0, 6.0], ..step });
         totals.warn("look here".into());
         let record = totals.record(7);
         assert_eq!((record.epoch, record.loss, record.negative_distance, record.id_correct), (7, 4.0, 5.0, 0.5));
+        assert_eq!((record.metric_loss, record.terms.as_slice()), (1.0, &[2.0, 4.0][..]));
         assert_eq!(record.warnings, ["look here"]);
         let lines = to_json_lines(&[record.clone(), record.clone()]).unwrap();
         assert_eq!(lines.lines().count(), 2);

@@ -19,6 +19,7 @@ pub mod validation;
 
 mod atomic;
 mod batches;
+mod objective;
 mod tensors;
 mod trainer;
 

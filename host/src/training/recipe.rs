@@ -4,7 +4,7 @@ use super::optimizer::OptimizerSettings;
 use super::schedule::Schedule;
 use crate::augment::{Augment, AugmentError};
 use crate::dataset::Dataset;
-use crate::loss::{Margin, MetricKind, MetricSettings};
+use crate::loss::{LossError, LossTerm};
 use crate::sampler::PkSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -27,8 +27,9 @@ pub struct Recipe {
     pub network: NetworkSettings,
     /// The make-up of batches.
     pub sampler: PkSettings,
-    /// What is minimized.
-    pub loss: LossSettings,
+    /// What is minimized: the weighted sum of these.
+    #[serde(rename = "loss")]
+    pub losses: Vec<LossTerm>,
     /// How gradients change weights.
     pub optimizer: OptimizerSettings,
     /// The learning rate over the run.
@@ -49,26 +50,6 @@ pub struct NetworkSettings {
     pub input: [usize; 2],
     /// Components of an embedding.
     pub embedding: usize,
-}
-
-/// What is minimized: `metric_weight` · metric loss of the raw embeddings + `id_weight` · cross-entropy behind the neck.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LossSettings {
-    /// Which metric loss.
-    pub metric: MetricKind,
-    /// m of the hinge.
-    pub margin: f32,
-    /// Softplus instead of the hinge; `margin` then has no part.
-    pub soft_margin: bool,
-    /// Whether the metric loss measures L2-normalized embeddings.
-    pub normalize: bool,
-    /// Factor on the metric loss.
-    pub metric_weight: f32,
-    /// Factor on the ID loss.
-    pub id_weight: f32,
-    /// ε of the ID loss.
-    pub label_smoothing: f32,
 }
 
 /// Why a recipe cannot be followed.
@@ -100,6 +81,30 @@ pub enum RecipeError {
         /// What it may be.
         expected: &'static str,
     },
+    /// A setting of a loss.
+    #[error("recipe: loss[{index}] ({kind}): {source}")]
+    Loss {
+        /// Which loss, from 0.
+        index: usize,
+        /// Its kind.
+        kind: &'static str,
+        /// What is wrong.
+        source: LossError,
+    },
+    /// Nothing is minimized.
+    #[error("recipe: nothing is minimized; give at least one [[loss]] with a weight above 0")]
+    NoLoss,
+    /// A loss that compares pictures of one identity, with batches that have one of each.
+    #[error(
+        "recipe: loss[{index}] ({kind}) compares pictures of one identity, but sampler.pictures = 1: set sampler.pictures to \
+         at least 2, or keep to losses such as cross_entropy"
+    )]
+    NoPositives {
+        /// Which loss, from 0.
+        index: usize,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// A setting of the augmentation.
     #[error("recipe: {0}")]
     Augment(#[from] AugmentError),
@@ -115,7 +120,7 @@ impl Default for Recipe {
             average: 0.0,
             network: NetworkSettings::default(),
             sampler: PkSettings::default(),
-            loss: LossSettings::default(),
+            losses: LossTerm::defaults(),
             optimizer: OptimizerSettings::default(),
             schedule: Schedule::default(),
             augment: Augment::default(),
@@ -127,20 +132,6 @@ impl Default for Recipe {
 impl Default for NetworkSettings {
     fn default() -> Self {
         Self { name: "mobilenet_v2_0.35".into(), input: [128, 64], embedding: 128 }
-    }
-}
-
-impl Default for LossSettings {
-    fn default() -> Self {
-        Self {
-            metric: MetricKind::BatchHard,
-            margin: 0.3,
-            soft_margin: false,
-            normalize: false,
-            metric_weight: 1.0,
-            id_weight: 1.0,
-            label_smoothing: 0.1,
-        }
     }
 }
 
@@ -194,7 +185,7 @@ impl Recipe {
             let error = || RecipeError::Value { key, value: value.to_string(), expected };
             (value >= least).then_some(()).ok_or_else(error)
         };
-        let (loss, optimizer) = (&self.loss, &self.optimizer);
+        let optimizer = &self.optimizer;
         from("epochs", self.epochs, 1, "at least 1")?;
         from("validate_every", self.validate_every, 1, "at least 1")?;
         within("validation", self.validation, 0.0, 0.5, "a fraction from 0 to 0.5")?;
@@ -203,18 +194,8 @@ impl Recipe {
         within("network.input", self.network.input[0] as f32, 8.0, 1024.0, "a height of 8 to 1024")?;
         within("network.input", self.network.input[1] as f32, 8.0, 1024.0, "a width of 8 to 1024")?;
         from("sampler.identities", self.sampler.identities as u64, 2, "at least 2 identities in a batch")?;
-        from("sampler.pictures", self.sampler.pictures as u64, 2, "at least 2 pictures, so that there are positives")?;
-        within("loss.margin", loss.margin, 1e-6, 1e6, "a number above 0")?;
-        within("loss.metric_weight", loss.metric_weight, 0.0, 1e6, "a factor from 0")?;
-        within("loss.id_weight", loss.id_weight, 0.0, 1e6, "a factor from 0")?;
-        within(
-            "loss.id_weight",
-            loss.id_weight + loss.metric_weight,
-            1e-9,
-            2e6,
-            "a factor above 0 for at least one loss",
-        )?;
-        within("loss.label_smoothing", loss.label_smoothing, 0.0, 0.99, "a fraction from 0 to 0.99")?;
+        from("sampler.pictures", self.sampler.pictures as u64, 1, "at least 1 picture of each identity")?;
+        self.check_losses()?;
         within("optimizer.learning_rate", optimizer.learning_rate, 1e-12, 1e3, "a number above 0")?;
         within("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1e3, "a number from 0")?;
         within("optimizer.momentum", optimizer.momentum, 0.0, 0.99999, "a fraction from 0 to 0.99999")?;
@@ -224,7 +205,19 @@ impl Recipe {
         Ok(self.augment.check()?)
     }
 
-    /// Dotted keys in which `other` differs, each with both values: `loss.margin: 0.3 → 0.5`.
+    fn check_losses(&self) -> Result<(), RecipeError> {
+        for (index, term) in self.losses.iter().enumerate() {
+            let kind = term.kind();
+            term.check().map_err(|source| RecipeError::Loss { index, kind, source })?;
+            if self.sampler.pictures < 2 && term.loss().needs_positives() {
+                return Err(RecipeError::NoPositives { index, kind });
+            }
+        }
+        let something = self.losses.iter().any(|term| term.loss().weight() > 0.0);
+        something.then_some(()).ok_or(RecipeError::NoLoss)
+    }
+
+    /// Dotted keys in which `other` differs, each with both values: `loss[0].margin: 0.3 → 0.5`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let json = |recipe: &Self| serde_json::to_value(recipe).unwrap_or_default();
         let mut found = Vec::new();
@@ -239,22 +232,24 @@ fn compare(key: &str, a: &serde_json::Value, b: &serde_json::Value, found: &mut 
             let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
             compare(&key, a, others.get(name).unwrap_or_default(), found);
         }
+    } else if let Some((losses, others)) = tables(a).zip(tables(b)).filter(|(a, b)| a.len() == b.len()) {
+        for (index, (a, b)) in losses.iter().zip(others).enumerate() {
+            compare(&format!("{key}[{index}]"), a, b, found);
+        }
     } else if a != b {
         found.push(format!("{key}: {a} → {b}"));
     }
 }
 
-impl LossSettings {
-    /// The metric loss that these settings describe.
-    pub fn metric_settings(&self) -> MetricSettings {
-        let margin = if self.soft_margin { Margin::Soft } else { Margin::Hinge(self.margin) };
-        MetricSettings { kind: self.metric, margin, normalize: self.normalize }
-    }
+/// The tables of an array that holds nothing else.
+fn tables(value: &serde_json::Value) -> Option<&Vec<serde_json::Value>> {
+    value.as_array().filter(|values| values.iter().all(serde_json::Value::is_object))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::cross_entropy::CrossEntropySettings;
 
     fn read(text: &str) -> Result<Recipe, RecipeError> {
         let folder = tempfile::tempdir().unwrap();
@@ -266,15 +261,16 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_default_and_every_recipe_survives_toml() {
         assert_eq!(read("").unwrap(), Recipe::default());
-        let recipe = read("epochs = 3\n[loss]\nsoft_margin = true\n[optimizer]\nkind = \"sgd\"\n").unwrap();
-        assert_eq!((recipe.epochs, recipe.loss.soft_margin), (3, true));
-        assert_eq!(recipe.loss.metric_settings().margin, Margin::Soft);
+        let text = "epochs = 3\n[[loss]]\nkind = \"triplet\"\nsoft_margin = true\n[optimizer]\nkind = \"sgd\"\n";
+        let recipe = read(text).unwrap();
+        assert_eq!((recipe.epochs, recipe.losses.len()), (3, 1));
+        assert!(matches!(&recipe.losses[0], LossTerm::Triplet(settings) if settings.soft_margin));
         assert_eq!(read(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
     }
 
     #[test]
     fn unknown_keys_are_named() {
-        for text in ["epoch = 3", "[loss]\nmargni = 0.3", "[sampler]\nidentites = 4", "[augment]\nflipp = 1"] {
+        for text in ["epoch = 3", "[sampler]\nidentites = 4", "[augment]\nflipp = 1"] {
             let key = text.split(['\n', ' ']).find(|word| word.chars().all(char::is_alphabetic)).unwrap();
             let message = read(text).unwrap_err().to_string();
             assert!(message.contains(key) && message.contains("recipe.toml"), "{message}");
@@ -286,20 +282,39 @@ mod tests {
         let (a, mut b) = (Recipe::default(), Recipe::default());
         assert!(a.differences(&b).is_empty());
         b.epochs = 41;
-        b.loss.label_smoothing = 0.25;
+        b.losses[1] = LossTerm::CrossEntropy(CrossEntropySettings { label_smoothing: 0.25, weight: 1.0 });
         assert_eq!(a.differences(&b).len(), 2);
         assert_eq!(a.differences(&b)[0], "epochs: 40 → 41");
-        assert!(a.differences(&b)[1].starts_with("loss.label_smoothing: 0.1"));
+        assert!(a.differences(&b)[1].starts_with("loss[1].label_smoothing: 0.1"));
+    }
+
+    #[test]
+    fn senseless_losses_are_named() {
+        let table = |kind: &str, rest: &str| format!("[[loss]]\nkind = \"{kind}\"\n{rest}\n");
+        for (text, parts) in [
+            (table("triplet", "margin = -1"), ["loss[0] (triplet)", "margin = -1"]),
+            (table("triplet", "") + &table("triplet", "margin = nan"), ["loss[1] (triplet)", "margin = NaN"]),
+            (table("triplet", "margni = 0.3"), ["recipe.toml", "`margni`"]),
+            (table("cross_entropy", "weight = -0.5"), ["loss[0] (cross_entropy)", "weight = -0.5"]),
+            (table("cross_entropy", "label_smoothing = 1"), ["loss[0] (cross_entropy)", "label_smoothing = 1"]),
+            (table("cross_entropy", "margin = 1"), ["recipe.toml", "`margin`"]),
+            (table("crossentropy", ""), ["`crossentropy`", "`cross_entropy`"]),
+            (table("triplet", "weight = 0"), ["nothing is minimized", "weight above 0"]),
+            ("loss = []".into(), ["nothing is minimized", "[[loss]]"]),
+            (table("triplet", "[sampler]\npictures = 1"), ["loss[0] (triplet)", "sampler.pictures = 1"]),
+        ] {
+            let message = read(&text).unwrap_err().to_string();
+            assert!(parts.iter().all(|part| message.contains(part)), "{text}: {message}");
+        }
+        let alone = table("cross_entropy", "[sampler]\npictures = 1");
+        assert_eq!(read(&alone).unwrap().losses.len(), 1, "an ID loss needs no positives");
     }
 
     #[test]
     fn senseless_numbers_are_named() {
         for (text, key) in [
             ("epochs = 0", "epochs"),
-            ("[loss]\nmargin = -1", "loss.margin"),
-            ("[loss]\nmargin = nan", "loss.margin"),
-            ("[loss]\nid_weight = 0\nmetric_weight = 0", "loss.id_weight"),
-            ("[sampler]\npictures = 1", "sampler.pictures"),
+            ("[sampler]\npictures = 0", "sampler.pictures"),
             ("[optimizer]\nlearning_rate = 0", "optimizer.learning_rate"),
             ("[augment]\nflip = 2", "augment.flip"),
         ] {

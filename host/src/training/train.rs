@@ -3,11 +3,9 @@
 use super::batches::Source;
 use super::history::Totals;
 use super::material::{Material, carve};
-use super::randomness::{Purpose, stream};
 use super::trainer::Trainer;
 use super::{Checkpoint, CheckpointError, EpochRecord, Learner, Recipe, RunState, TrainingError};
 use crate::dataset::{Dataset, Skipped};
-use crate::loss::Classifier;
 use crate::network::{Graph, by_name};
 use crate::progress::Progress;
 use crate::sampler::PkSampler;
@@ -78,9 +76,7 @@ fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState
     let network = &recipe.network;
     let graph = by_name(&network.name, network.input, network.embedding, recipe.seed)?;
     let (identities, held_out) = carve(data, recipe)?;
-    let mut rng = stream(recipe.seed, Purpose::Classifier, 0, 0);
-    let classifier = Classifier::new(graph.dimension(), identities.len(), &mut rng);
-    let learner = Learner::new(recipe, &graph, classifier);
+    let learner = Learner::new(recipe, &graph, identities.len());
     std::fs::create_dir_all(run).map_err(|source| TrainingError::Io { path: run.to_owned(), source })?;
     let state = RunState {
         version: Checkpoint::VERSION,

@@ -3,11 +3,11 @@
 use super::batches::{PreparedBatch, Source};
 use super::history::{StepReport, to_json_lines};
 use super::material::Material;
+use super::objective::{Evaluation, Objective};
 use super::train::{LAST, LOG, MODEL};
 use super::validation::validate;
 use super::{CheckpointError, Learner, RunState, TrainingError, atomic, checkpoint};
-use crate::loss::{Batch, CrossEntropy, Margin, MetricLoss, cross_entropy};
-use crate::mining::CollapseWatch;
+use crate::loss::{Batch, Outputs};
 use crate::network::{Engine, Gradients, Graph, Role};
 use crate::progress::Progress;
 use crate::sampler::PkSampler;
@@ -24,7 +24,7 @@ pub struct Trainer<'a> {
     learner: Learner,
     engine: Engine,
     gradients: Gradients,
-    watch: CollapseWatch,
+    objective: Objective,
     batches_per_epoch: u64,
     /// The epoch whose end was saved last.
     saved: u64,
@@ -40,14 +40,10 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = if threads == 0 { cores } else { threads };
-        let margin = match state.recipe.loss.metric_settings().margin {
-            Margin::Hinge(margin) => Some(margin),
-            Margin::Soft => None,
-        };
         Self {
             engine: Engine::new(&graph, sampler.batch_size(), threads),
             gradients: Gradients::zeros(&graph),
-            watch: CollapseWatch::new(margin),
+            objective: Objective::new(&state.recipe.losses),
             batches_per_epoch: sampler.batches_per_epoch() as u64,
             saved: state.epoch,
             state,
@@ -122,20 +118,17 @@ impl<'a> Trainer<'a> {
 
     /// One batch: forward, losses, backward, update.
     fn step(&mut self, batch: &PreparedBatch) -> Result<StepReport, TrainingError> {
-        let loss = self.state.recipe.loss;
+        let dimension = self.graph.dimension();
         let outputs = self.engine.forward(&mut self.graph, &batch.pixels, batch.classes.len());
-        let embeddings =
-            Batch { embeddings: outputs.raw, dimension: self.graph.dimension(), identities: &batch.classes };
-        let mut metric = loss.metric_settings().evaluate(&embeddings);
-        let measured = loss.metric_settings().measured(&embeddings);
-        let collapse = self.watch.observe(metric.value, &measured, embeddings.dimension);
-        let classifier = &self.learner.classifier;
-        let logits = classifier.forward(outputs.embedding);
-        let mut id = cross_entropy(&logits, &batch.classes, classifier.identities, loss.label_smoothing);
-        scale(&mut metric.gradient, loss.metric_weight);
-        scale(&mut id.gradient, loss.id_weight);
-        let classifier = classifier.backward(outputs.embedding, &id.gradient);
-        let report = report(&metric, &id, loss.metric_weight, loss.id_weight);
+        let embeddings = |embeddings| Batch { embeddings, dimension, identities: &batch.classes };
+        let outputs = Outputs {
+            raw: embeddings(outputs.raw),
+            neck: embeddings(outputs.embedding),
+            pictures: &batch.pictures,
+            triplets: &batch.triplets,
+        };
+        let Evaluation { report, raw, neck, learned, collapse } =
+            self.objective.evaluate(&outputs, &self.learner.learned);
         if !report.loss.is_finite() {
             return Err(self.not_finite("the loss"));
         }
@@ -143,15 +136,15 @@ impl<'a> Trainer<'a> {
             tracing::warn!("{collapse}");
             self.state.totals.warn(collapse.to_string());
         }
-        self.engine.backward(&self.graph, &metric.gradient, &classifier.embeddings, &mut self.gradients);
-        self.update(&classifier.weights);
+        self.engine.backward(&self.graph, &raw, &neck, &mut self.gradients);
+        self.update(&learned);
         Ok(report)
     }
 
-    /// Optimizer and average, from the network's gradients and the classifier's.
-    fn update(&mut self, classifier_gradient: &[f32]) {
+    /// Optimizer and average, from the network's gradients and those of what the losses learn.
+    fn update(&mut self, learned_gradients: &[Vec<f32>]) {
         let factor = self.rate_factor();
-        let Learner { classifier, optimizer, average } = &mut self.learner;
+        let Learner { learned, optimizer, average } = &mut self.learner;
         optimizer.begin_step();
         let parameters = self.graph.parameters.iter_mut().zip(&self.gradients.values);
         for (index, (parameter, gradient)) in parameters.enumerate() {
@@ -160,8 +153,10 @@ impl<'a> Trainer<'a> {
                 optimizer.update(index, factor, decay, &mut parameter.values, gradient);
             }
         }
-        let last = self.graph.parameters.len();
-        optimizer.update(last, factor, true, &mut classifier.weights, classifier_gradient);
+        let learned = (self.graph.parameters.len()..).zip(learned).zip(learned_gradients);
+        for ((index, learned), gradient) in learned {
+            optimizer.update(index, factor, true, learned.values_mut(), gradient);
+        }
         if let Some(average) = average {
             average.update(&self.graph);
         }
@@ -200,32 +195,17 @@ impl<'a> Trainer<'a> {
 
     fn describe(&self, report: &StepReport, rate: f32) -> String {
         let (epoch, epochs) = (self.state.epoch + 1, self.state.recipe.epochs);
-        let StepReport { loss, metric_loss, id_loss, active_fraction, .. } = report;
-        let active = active_fraction * 100.0;
-        format!(
-            "epoch {epoch}/{epochs} · loss {loss:.3} = metric {metric_loss:.3} ({active:.0} % active) + id {id_loss:.3} · \
-             {rate:.0} pictures/s"
-        )
+        let mut parts = Vec::new();
+        if let Some(metric) = report.metric_loss {
+            parts.push(format!("metric {metric:.3} ({:.0} % active)", report.active_fraction * 100.0));
+        }
+        parts.extend(report.id_loss.map(|id| format!("id {id:.3}")));
+        let (loss, parts) = (report.loss, parts.join(", "));
+        format!("epoch {epoch}/{epochs} · loss {loss:.3}: {parts} · {rate:.0} pictures/s")
     }
 
     fn not_finite(&self, what: &'static str) -> TrainingError {
         let (epoch, batch) = (self.state.epoch + 1, self.state.totals.batches + 1);
         TrainingError::NotFinite { epoch, batch, what, saved: self.saved }
     }
-}
-
-fn report(metric: &MetricLoss, id: &CrossEntropy, metric_weight: f32, id_weight: f32) -> StepReport {
-    StepReport {
-        loss: metric_weight * metric.value + id_weight * id.value,
-        metric_loss: metric.value,
-        id_loss: id.value,
-        active_fraction: metric.active_fraction,
-        positive_distance: metric.positive_distance,
-        negative_distance: metric.negative_distance,
-        id_correct: id.correct,
-    }
-}
-
-fn scale(values: &mut [f32], factor: f32) {
-    values.iter_mut().for_each(|value| *value *= factor);
 }

@@ -1,15 +1,15 @@
 //! A run on disk: a safetensors file with the network and, while training, everything to go on exactly where it stopped.
 //!
-//! Tensors, all little-endian f32: `network/<parameter>`; for resuming also `classifier`, `first/<n>` and `second/<n>` (the
-//! optimizer's moments, n counting the network's parameters and then the classifier) and `average/<parameter>`. The header's
-//! metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
+//! Tensors, all little-endian f32: `network/<parameter>`; for resuming also `step`, `loss/<n>` (what the recipe's
+//! n-th loss learns for itself, such as a classifier), `first/<n>` and `second/<n>` (the optimizer's moments, n counting the
+//! network's parameters and then the losses) and `average/<parameter>`. The header's metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
 
 use super::average::Average;
 use super::history::{EpochRecord, Totals};
 use super::optimizer::Optimizer;
 use super::recipe::{Recipe, RecipeError};
-use super::{atomic, tensors};
-use crate::loss::Classifier;
+use super::{atomic, objective, tensors};
+use crate::loss::Learned;
 use crate::network::{Graph, NetworkError, by_name};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -53,9 +53,9 @@ pub struct RunState {
 /// What only training needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learner {
-    /// Of the ID loss.
-    pub classifier: Classifier,
-    /// With the moments of the network's parameters and, last, of the classifier.
+    /// What each loss of the recipe learns for itself.
+    pub learned: Vec<Learned>,
+    /// With the moments of the network's parameters and, last, of what the losses learn.
     pub optimizer: Optimizer,
     /// Running average of the network, where the recipe wants one.
     pub average: Option<Average>,
@@ -142,7 +142,7 @@ pub enum CheckpointError {
 
 impl Checkpoint {
     /// Of the format.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
     /// The entry of the header's metadata that makes a safetensors file a checkpoint.
     pub const KEY: &'static str = "deja-checkpoint";
 
@@ -168,7 +168,7 @@ impl Checkpoint {
         for parameter in &mut graph.parameters {
             parameter.values = reader.read(&format!("network/{}", parameter.name), &parameter.shape)?;
         }
-        let learner = if reader.has("classifier") { Some(Learner::read(&state, &graph, &reader)?) } else { None };
+        let learner = if reader.has("step") { Some(Learner::read(&state, &graph, &reader)?) } else { None };
         Ok(Self { graph, state, learner })
     }
 
@@ -205,16 +205,18 @@ pub(super) fn write(
 }
 
 impl Learner {
-    /// Untrained, for `graph`.
-    pub fn new(recipe: &Recipe, graph: &Graph, classifier: Classifier) -> Self {
-        let optimizer = Optimizer::new(recipe.optimizer, &lengths(graph, &classifier));
+    /// Untrained, for `graph` and so many identities.
+    pub fn new(recipe: &Recipe, graph: &Graph, identities: usize) -> Self {
+        let learned = objective::untrained(&recipe.losses, graph.dimension(), identities, recipe.seed);
+        let optimizer = Optimizer::new(recipe.optimizer, &lengths(graph, &learned));
         let average = (recipe.average > 0.0).then(|| Average::new(recipe.average, graph));
-        Self { classifier, optimizer, average }
+        Self { learned, optimizer, average }
     }
 
     fn write(&self, graph: &Graph, writer: &mut Writer) {
-        let Classifier { weights, dimension, identities } = &self.classifier;
-        writer.add("classifier".into(), &[*dimension, *identities], weights);
+        for (index, learned) in self.learned.iter().enumerate().filter(|(_, learned)| !learned.values().is_empty()) {
+            writer.add(format!("loss/{index}"), &learned.shape(), learned.values());
+        }
         for (name, moments) in [("first", &self.optimizer.first), ("second", &self.optimizer.second)] {
             for (index, values) in moments.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
                 writer.add(format!("{name}/{index}"), &[values.len()], values);
@@ -230,9 +232,11 @@ impl Learner {
     }
 
     fn read(state: &RunState, graph: &Graph, reader: &Reader<'_>) -> Result<Self, CheckpointError> {
-        let (dimension, identities) = (state.recipe.network.embedding, state.identities.len());
-        let weights = reader.read("classifier", &[dimension, identities])?;
-        let mut learner = Self::new(&state.recipe, graph, Classifier { weights, dimension, identities });
+        let mut learner = Self::new(&state.recipe, graph, state.identities.len());
+        for (index, learned) in learner.learned.iter_mut().enumerate().filter(|(_, l)| !l.values().is_empty()) {
+            let values = reader.read(&format!("loss/{index}"), &learned.shape())?;
+            learned.values_mut().copy_from_slice(&values);
+        }
         let optimizer = &mut learner.optimizer;
         for (name, moments) in [("first", &mut optimizer.first), ("second", &mut optimizer.second)] {
             for (index, values) in moments.iter_mut().enumerate().filter(|(_, values)| !values.is_empty()) {
@@ -250,11 +254,11 @@ impl Learner {
     }
 }
 
-/// Lengths of what the optimizer changes: the network's parameters (0 for running statistics), then the classifier.
-fn lengths(graph: &Graph, classifier: &Classifier) -> Vec<usize> {
+/// Lengths of what the optimizer changes: the network's parameters (0 for running statistics), then what the losses learn.
+fn lengths(graph: &Graph, learned: &[Learned]) -> Vec<usize> {
     let trained = |role| role != crate::network::Role::Statistic;
     let network = graph.parameters.iter().map(|p| if trained(p.role) { p.values.len() } else { 0 });
-    network.chain([classifier.weights.len()]).collect()
+    network.chain(learned.iter().map(|learned| learned.values().len())).collect()
 }
 
 fn read_state(path: &Path, reader: &Reader<'_>) -> Result<RunState, CheckpointError> {

@@ -1,0 +1,204 @@
+//! The losses by their name in a recipe: one `[[loss]]` table each.
+
+use super::cross_entropy::CrossEntropySettings;
+use super::triplet::TripletSettings;
+use super::{Batch, Learned, MetricLoss};
+use crate::mining::Triplet;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// One term of what is minimized, with its settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum LossTerm {
+    /// Positives nearer than negatives.
+    Triplet(TripletSettings),
+    /// Which identity it is, among those trained on.
+    CrossEntropy(CrossEntropySettings),
+}
+
+/// What every loss can do; its settings implement it.
+pub trait Loss {
+    /// Factor on the loss in the sum that is minimized.
+    fn weight(&self) -> f32;
+
+    /// Checks the settings; the weight is checked for all.
+    ///
+    /// # Errors
+    /// The first setting that makes no sense.
+    fn check(&self) -> Result<(), LossError>;
+
+    /// Whether it learns from pairs of pictures of one identity, so that a batch must have two of each.
+    fn needs_positives(&self) -> bool {
+        true
+    }
+
+    /// What the loss learns for itself, before the first step.
+    fn untrained(&self, _dimension: usize, _identities: usize, _rng: &mut ChaCha8Rng) -> Learned {
+        Learned::Nothing
+    }
+
+    /// The loss of a batch, unweighted, and its gradients.
+    fn evaluate(&self, outputs: &Outputs<'_>, learned: &Learned) -> TermValue;
+}
+
+/// What the network says about a batch, and what is known of the batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Outputs<'a> {
+    /// Embeddings before the neck: what metric losses see.
+    pub raw: Batch<'a>,
+    /// Embeddings behind the neck: what ID losses see.
+    pub neck: Batch<'a>,
+    /// Which training picture stands in each row, `[B]`.
+    pub pictures: &'a [usize],
+    /// Rows that were mined before the batch was made; empty where nothing was.
+    pub triplets: &'a [Triplet],
+}
+
+/// What one loss says about a batch. A gradient is empty where the loss does not depend on its variable.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TermValue {
+    /// The loss, unweighted.
+    pub value: f32,
+    /// ∂value/∂raw, `[B, dimension]`.
+    pub raw: Vec<f32>,
+    /// ∂value/∂neck, `[B, dimension]`.
+    pub neck: Vec<f32>,
+    /// ∂value/∂learned, as long as [`Learned::values`].
+    pub learned: Vec<f32>,
+    /// Of a metric loss: the share of its terms that still teach something, mean d(a,p) and mean d(a,n).
+    pub pairs: Option<[f32; 3]>,
+    /// Of an ID loss: share of rows whose identity was found, 0..1.
+    pub correct: Option<f32>,
+}
+
+impl From<MetricLoss> for TermValue {
+    fn from(loss: MetricLoss) -> Self {
+        let pairs = Some([loss.active_fraction, loss.positive_distance, loss.negative_distance]);
+        Self { value: loss.value, raw: loss.gradient, pairs, ..Self::default() }
+    }
+}
+
+/// Why a loss cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum LossError {
+    /// A number outside of what makes sense.
+    #[error("{key} = {value}: give {expected}")]
+    Value {
+        /// Key in the loss's table.
+        key: &'static str,
+        /// What it was.
+        value: f32,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// Settings that cannot stand together.
+    #[error("{what}: {remedy}")]
+    Contradiction {
+        /// Which settings.
+        what: &'static str,
+        /// What to change.
+        remedy: &'static str,
+    },
+    /// No loss of that name.
+    #[error("no loss is called `{name}`; there are {}", LossTerm::NAMES.join(", "))]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+}
+
+impl LossError {
+    /// An error unless `low` ≤ `value` ≤ `high`; NaN is an error.
+    ///
+    /// # Errors
+    /// [`Self::Value`].
+    pub fn unless_within(
+        key: &'static str,
+        value: f32,
+        (low, high): (f32, f32),
+        expected: &'static str,
+    ) -> Result<(), Self> {
+        if (low..=high).contains(&value) { Ok(()) } else { Err(Self::Value { key, value, expected }) }
+    }
+}
+
+impl LossTerm {
+    /// The names that [`Self::named`] knows: kinds, and the ways of mining triplets.
+    pub const NAMES: &'static [&'static str] = &["triplet", "batch_hard", "cross_entropy"];
+
+    /// The loss of that kind, or the triplet loss with that mining, with default settings.
+    ///
+    /// # Errors
+    /// [`LossError::Unknown`].
+    pub fn named(name: &str) -> Result<Self, LossError> {
+        let kind = serde_json::from_value(json!({ "kind": name }));
+        let mining = || serde_json::from_value(json!({ "kind": "triplet", "mining": name }));
+        kind.or_else(|_| mining()).map_err(|_| LossError::Unknown { name: name.into() })
+    }
+
+    /// What a recipe without `[[loss]]` minimizes: batch-hard triplets and the ID cross-entropy.
+    pub fn defaults() -> Vec<Self> {
+        vec![Self::Triplet(TripletSettings::default()), Self::CrossEntropy(CrossEntropySettings::default())]
+    }
+
+    /// Name of the kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Triplet(_) => "triplet",
+            Self::CrossEntropy(_) => "cross_entropy",
+        }
+    }
+
+    /// What it does.
+    pub fn loss(&self) -> &dyn Loss {
+        match self {
+            Self::Triplet(settings) => settings,
+            Self::CrossEntropy(settings) => settings,
+        }
+    }
+
+    /// Whether `other` is of the same kind and mines in the same way.
+    pub fn resembles(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Triplet(a), Self::Triplet(b)) => a.mining == b.mining,
+            _ => self.kind() == other.kind(),
+        }
+    }
+
+    /// Checks weight and settings.
+    ///
+    /// # Errors
+    /// The first that makes no sense.
+    pub fn check(&self) -> Result<(), LossError> {
+        LossError::unless_within("weight", self.loss().weight(), (0.0, 1e6), "a factor from 0")?;
+        self.loss().check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_loss_whose_defaults_make_sense() {
+        for name in LossTerm::NAMES {
+            let term = LossTerm::named(name).unwrap();
+            term.check().unwrap();
+            let json = serde_json::to_value(&term).unwrap();
+            assert_eq!(json["kind"], term.kind());
+            assert!([json["kind"].as_str(), json["mining"].as_str()].contains(&Some(*name)), "{name}: {json}");
+            assert_eq!(serde_json::from_value::<LossTerm>(json).unwrap(), term);
+            assert!(term.resembles(&term));
+        }
+        let message = LossTerm::named("no_such").unwrap_err().to_string();
+        assert!(message.contains("no_such") && message.contains("cross_entropy"), "{message}");
+    }
+
+    #[test]
+    fn a_kind_and_a_mining_may_be_meant() {
+        assert_eq!(LossTerm::named("batch_hard").unwrap(), LossTerm::named("triplet").unwrap());
+        assert!(!LossTerm::named("triplet").unwrap().resembles(&LossTerm::named("cross_entropy").unwrap()));
+    }
+}
