@@ -10,8 +10,14 @@ use plotters::prelude::*;
 const SIZE: (u32, u32) = (560, 340);
 const FONT: (&str, i32) = ("sans-serif", 14);
 /// Colours of successive series: distinct also for readers who cannot tell red from green.
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(33, 102, 172), RGBColor(214, 96, 27), RGBColor(24, 138, 85), RGBColor(118, 77, 159)];
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(33, 102, 172),
+    RGBColor(214, 96, 27),
+    RGBColor(24, 138, 85),
+    RGBColor(118, 77, 159),
+    RGBColor(120, 94, 60),
+    RGBColor(90, 100, 112),
+];
 
 /// Why a chart could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +67,32 @@ pub fn curves(labels: Labels<'_>, series: &[Series], y_range: Option<Range<f64>>
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], style));
         }
         legend(&mut chart, series.len() > 1)
+    })
+}
+
+/// Shares that sum to at most 1, as one stacked bar for each x: `parts[k].points` are (x, share of part k), with the same x
+/// in every part, whole numbers. Part 0 stands at the bottom.
+///
+/// # Errors
+/// [`ChartError`] when there is no bar.
+pub fn stacked(labels: Labels<'_>, parts: &[Series]) -> Result<String, ChartError> {
+    let extent = extent(parts.iter().flat_map(|part| &part.points).map(|p| p.0));
+    let x = extent.ok_or_else(|| error(labels, "it has no points"))?;
+    let x = x.start.round() - 0.5..x.end.round() + 0.5;
+    let mut floor = vec![0.0; parts.iter().map(|part| part.points.len()).max().unwrap_or(0)];
+    draw(labels, |root| {
+        let mut chart = axes(root, labels, x, 0.0..1.0)?;
+        for (index, part) in parts.iter().enumerate() {
+            let colour = COLOURS[index % COLOURS.len()].mix(0.75);
+            let bars = part.points.iter().zip(&mut floor).map(|(&(x, share), floor)| {
+                let bottom = *floor;
+                *floor += share;
+                Rectangle::new([(x - 0.5, bottom), (x + 0.5, *floor)], colour.filled())
+            });
+            let swatch = move |(x, y)| Rectangle::new([(x, y - 5), (x + 16, y + 5)], colour.filled());
+            chart.draw_series(bars)?.label(&part.name).legend(swatch);
+        }
+        legend(&mut chart, true)
     })
 }
 
@@ -185,6 +217,24 @@ mod tests {
         assert!(curves(LABELS, &[nan], None).is_err());
         let one = Series { name: "a".into(), points: vec![(1.0, 1.0)] };
         assert!(curves(LABELS, &[one], None).is_ok());
+    }
+
+    #[test]
+    fn stacked_bars_stand_on_each_other() {
+        let part = |name: &str, shares: [f64; 2]| Series {
+            name: name.into(),
+            points: shares.into_iter().zip([1.0, 2.0]).map(|(share, x)| (x, share)).collect(),
+        };
+        let svg = stacked(LABELS, &[part("easy", [0.25, 0.75]), part("hard", [0.75, 0.25])]).unwrap();
+        let heights: Vec<f64> = svg
+            .split("<rect ")
+            .filter(|text| text.contains("opacity=\"0.75\""))
+            .filter_map(|text| text.split("height=\"").nth(1)?.split('"').next()?.parse().ok())
+            .collect();
+        assert_eq!(heights.len(), 6, "four bars and two swatches");
+        assert!((heights[0] - heights[3]).abs() <= 1.0 && (heights[1] - heights[2]).abs() <= 1.0, "{heights:?}");
+        assert!((heights[1] - 3.0 * heights[0]).abs() <= 4.0, "{heights:?}");
+        assert!(stacked(LABELS, &[]).is_err());
     }
 
     #[test]

@@ -30,6 +30,12 @@ impl Page {
         self.add(&format!("<p>{}</p>\n", escape(text)))
     }
 
+    /// Text to be shown as it is, line by line, in letters of one width; folded away below `summary` until asked for.
+    pub fn preformatted(&mut self, summary: &str, text: &str) -> &mut Self {
+        let (summary, text) = (escape(summary), escape(text));
+        self.section(&format!("<details><summary>{summary}</summary><pre>{text}</pre></details>"))
+    }
+
     /// A table: the first column is text, the others are numbers.
     pub fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> &mut Self {
         self.end_charts();
@@ -60,6 +66,12 @@ impl Page {
     pub(super) fn section(&mut self, html: &str) -> &mut Self {
         self.end_charts();
         self.add(&format!("<section>{html}</section>\n"))
+    }
+
+    /// Ready-made markup that brings its own frames.
+    pub(super) fn block(&mut self, html: &str) -> &mut Self {
+        self.end_charts();
+        self.add(html)
     }
 
     /// The whole page.
@@ -116,6 +128,13 @@ mod tests {
         page.table(&["name"], &[vec!["<script>".into()]]);
         let html = page.html();
         assert!(html.contains("a &lt;b&gt; &amp; &quot;c&quot;") && !html.contains("<script>"));
+    }
+
+    #[test]
+    fn preformatted_text_is_shown_as_it_is() {
+        let mut page = Page::new("t", "s");
+        page.chart("<svg/>", "c").preformatted("recipe", "[loss]\n  a = \"<b>\"");
+        assert!(page.html().contains("<summary>recipe</summary><pre>[loss]\n  a = &quot;&lt;b&gt;&quot;</pre>"));
     }
 
     #[test]

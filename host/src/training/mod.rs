@@ -6,6 +6,7 @@
 
 pub mod average;
 pub mod checkpoint;
+pub mod early_stopping;
 pub mod error;
 pub mod history;
 pub mod material;
@@ -15,7 +16,10 @@ pub mod recipe;
 pub mod schedule;
 pub mod split;
 pub mod train;
+pub mod triplet_shares;
 pub mod validation;
+pub mod vitals;
+pub mod watchdog;
 
 mod atomic;
 mod batches;
