@@ -1,10 +1,13 @@
-//! How well embeddings find identities again: ranking, verification, open set.
+//! How well embeddings find identities again: ranking, verification, open set, pairs of cameras.
 //!
 //! Everything here works on [`Embeddings`] and on one score, the cosine similarity: larger is more alike. What embeds
 //! pictures stands behind [`EmbeddingModel`], so that a float network and a camera's integers are measured alike.
 
+mod camera_pairs;
+mod embedding_file;
 mod embeddings;
 mod error;
+mod expand;
 mod open_set;
 mod ranking;
 #[cfg(test)]
@@ -14,8 +17,11 @@ mod scores;
 mod threshold;
 mod verification;
 
+pub use camera_pairs::{CameraPair, camera_pairs};
+pub use embedding_file::{EmbeddingFileError, read_embeddings, write_embeddings};
 pub use embeddings::Embeddings;
 pub use error::EvaluationError;
+pub use expand::expand_queries;
 pub use open_set::{Interval, OpenSet, OpenSetPoint, every_second_identity, open_set};
 pub use ranking::{Candidate, RankedQuery, Ranking, rank};
 pub use rerank::{Rerank, rerank};

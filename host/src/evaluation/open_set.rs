@@ -86,6 +86,11 @@ pub fn open_set(
     if unknown.0.is_empty() {
         return Err(EvaluationError::NoImpostors);
     }
+    let points = points(&known, &unknown, targets, seed)?;
+    Ok(OpenSet { known: known.count(), strangers: unknown.count(), enrolled: enrolled.len(), points })
+}
+
+fn points(known: &Groups, unknown: &Groups, targets: &[f64], seed: u64) -> Result<Vec<OpenSetPoint>, EvaluationError> {
     let samples: Vec<Vec<f64>> = (0..ROUNDS)
         .into_par_iter()
         .map(|round| {
@@ -95,15 +100,14 @@ pub fn open_set(
             targets.iter().map(|&target| Ok(measure(&known, &unknown, target)?.1)).collect()
         })
         .collect::<Result<_, EvaluationError>>()?;
-    let (known, unknown) = (known.all(), unknown.all());
+    let (known, unknown) = (known.0.concat(), unknown.0.concat());
     let points = targets.iter().enumerate().map(|(index, &target)| {
         let (threshold, dir) = measure(&known, &unknown, target)?;
         let fpir = share(&unknown, |probe| probe.score >= threshold);
         let dir = interval(dir, samples.iter().map(|round| round[index]).collect());
         Ok(OpenSetPoint { target, threshold, fpir, fnir: 1.0 - dir.value, dir })
     });
-    let points = points.collect::<Result<_, EvaluationError>>()?;
-    Ok(OpenSet { known: known.len(), strangers: unknown.len(), enrolled: enrolled.len(), points })
+    points.collect()
 }
 
 /// A probe's best entry.
@@ -151,8 +155,8 @@ impl Groups {
         (0..self.0.len()).flat_map(|_| self.0[rng.random_range(0..self.0.len())].iter().copied()).collect()
     }
 
-    fn all(&self) -> Vec<Probe> {
-        self.0.concat()
+    fn count(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
     }
 }
 
@@ -205,6 +209,36 @@ mod tests {
             assert!(point.dir.low <= point.dir.value && point.dir.value <= point.dir.high);
         }
         assert_eq!(measured, open_set(&queries, &gallery, &strangers, &[0.0, 0.5, 1.0], 1).unwrap());
+    }
+
+    /// Probes of `people`, whose own level varies more than their pictures do, so that pictures are not independent.
+    fn people(rng: &mut ChaCha8Rng, people: usize, level: f32) -> Groups {
+        let mut bell = |spread: f32| (0..4).map(|_| rng.random_range(-1.0f32..1.0)).sum::<f32>() * spread;
+        let mut probe =
+            |identity: usize, own: f32| Probe { identity, score: own + bell(0.05), correct: true, present: true };
+        let levels: Vec<f32> =
+            (0..people).map(|person| level + ((person * 37 % people) as f32 / people as f32 - 0.5)).collect();
+        Groups(levels.iter().enumerate().map(|(id, &own)| (0..5).map(|_| probe(id, own)).collect()).collect())
+    }
+
+    #[test]
+    fn the_interval_covers_the_truth_about_as_often_as_it_says() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let (all_known, all_unknown) = (people(&mut rng, 4_000, 0.4), people(&mut rng, 4_000, 0.0));
+        let (_, truth) = measure(&all_known.0.concat(), &all_unknown.0.concat(), 0.1).unwrap();
+        assert!((0.1..0.9).contains(&truth), "{truth} leaves nothing to estimate");
+        let mut draw =
+            |from: &Groups| Groups((0..50).map(|_| from.0[rng.random_range(0..from.0.len())].clone()).collect());
+        let (mut covered, mut width) = (0, 0.0);
+        for trial in 0..60 {
+            let (known, unknown) = (draw(&all_known), draw(&all_unknown));
+            let dir = points(&known, &unknown, &[0.1], trial).unwrap()[0].dir;
+            covered += usize::from((dir.low..=dir.high).contains(&truth));
+            width += (dir.high - dir.low) / 60.0;
+        }
+        // 57 of 60 are expected; 51 or fewer would happen by chance once in a hundred times.
+        assert!(covered > 51, "{covered} of 60 intervals cover {truth}");
+        assert!(width < 0.6, "intervals of width {width} say nothing");
     }
 
     #[test]

@@ -10,14 +10,17 @@
 //!
 //! Zheng et al. 2015 (protocol); Ye et al. 2021, "Deep Learning for Person Re-identification" (mINP).
 
-use super::scores::Scorer;
+use super::scores::{Scorer, highest};
 use super::{Embeddings, EvaluationError};
 use crate::dataset::Identity;
+use std::collections::HashMap;
 
 /// How many of the best candidates of each query are kept for reports.
 const BEST: usize = 10;
 /// How far the CMC curve goes.
 const CURVE: usize = 50;
+/// Up to so many matches their ranks are counted, a pass over the gallery each; beyond, the gallery is sorted once.
+const COUNTED: usize = 64;
 
 /// The outcome of ranking a gallery for each query.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,70 +130,79 @@ fn summarize(queries: Vec<RankedQuery>, asked: usize, gallery: usize) -> Result<
     })
 }
 
-/// A gallery's identities and cameras as plain numbers, quick to compare.
-struct Targets {
-    identities: Vec<u32>,
-    cameras: Vec<u32>,
+/// Where in a gallery each known identity stands, and where junk does.
+struct Targets<'a> {
+    gallery: &'a Embeddings,
+    places: HashMap<usize, Vec<usize>>,
+    junk: Vec<usize>,
 }
 
-const JUNK: u32 = u32::MAX;
-const DISTRACTOR: u32 = u32::MAX - 1;
-
-/// A score with its index: `a` precedes `b` with a higher score, or an equal one and a lower index.
-type Entry = (f32, usize);
-
-fn precedes(a: Entry, b: Entry) -> bool {
-    a.0 > b.0 || (a.0 == b.0 && a.1 < b.1)
-}
-
-impl Targets {
-    fn new(gallery: &Embeddings) -> Self {
-        let number = |identity: &Identity| match identity {
-            Identity::Known(index) => u32::try_from(*index).unwrap_or(DISTRACTOR - 1),
-            Identity::Distractor => DISTRACTOR,
-            Identity::Junk => JUNK,
-        };
-        Self { identities: gallery.identities().iter().map(number).collect(), cameras: gallery.cameras().to_vec() }
-    }
-
-    /// The matches' ranks without sorting the gallery: each other entry is counted before the first match it precedes.
-    fn ranked(&self, query: usize, identity: Identity, camera: u32, scores: &[f32]) -> Option<RankedQuery> {
-        let identity = u32::try_from(identity.known()?).ok()?;
-        let entries = || self.identities.iter().zip(&self.cameras).zip(scores).enumerate();
-        let mut matches: Vec<Entry> = entries()
-            .filter(|(_, ((who, view), _))| **who == identity && **view != camera)
-            .map(|(index, (_, &score))| (score, index))
-            .collect();
-        matches.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        let worst = *matches.last()?;
-        let mut before = vec![0usize; matches.len()];
-        let mut best = Best::default();
-        for (index, ((&who, &view), &score)) in entries() {
-            let entry = (score, index);
-            let same = who == identity;
-            if who == JUNK || (same && view == camera) {
-                continue;
-            }
-            best.offer(entry, same);
-            if !same && precedes(entry, worst) {
-                before[matches.partition_point(|&one| precedes(one, entry))] += 1;
+impl<'a> Targets<'a> {
+    fn new(gallery: &'a Embeddings) -> Self {
+        let mut places = HashMap::<usize, Vec<usize>>::new();
+        let mut junk = Vec::new();
+        for (entry, identity) in gallery.identities().iter().enumerate() {
+            match identity {
+                Identity::Known(index) => places.entry(*index).or_default().push(entry),
+                Identity::Junk => junk.push(entry),
+                Identity::Distractor => {}
             }
         }
-        Some(measured(query, &before, best.candidates))
+        Self { gallery, places, junk }
+    }
+
+    /// A query's figures; what the protocol leaves out of its ranking gets the score −∞.
+    fn ranked(&self, query: usize, identity: Identity, camera: u32, scores: &mut [f32]) -> Option<RankedQuery> {
+        let own_view = |&entry: &usize| self.gallery.cameras()[entry] == camera;
+        let (left_out, matches): (Vec<usize>, Vec<usize>) =
+            self.places.get(&identity.known()?)?.iter().partition(|&entry| own_view(entry));
+        if matches.is_empty() {
+            return None;
+        }
+        for &entry in self.junk.iter().chain(&left_out) {
+            scores[entry] = f32::NEG_INFINITY;
+        }
+        let ranks = if matches.len() > COUNTED { sorted(scores, &matches) } else { counted(scores, &matches) };
+        Some(measured(query, &ranks, self.best(identity, scores)))
+    }
+
+    /// The best entries that are not left out, best first.
+    fn best(&self, identity: Identity, scores: &[f32]) -> Vec<Candidate> {
+        let candidate = |gallery: usize| {
+            let (score, correct) = (scores[gallery], self.gallery.identities()[gallery] == identity);
+            Candidate { gallery, score, correct }
+        };
+        let ranked = highest(scores, BEST).into_iter().map(candidate);
+        ranked.filter(|candidate| candidate.score > f32::NEG_INFINITY).collect()
     }
 }
 
-/// From the number of wrong entries between successive matches to the query's figures.
-fn measured(query: usize, before: &[usize], best: Vec<Candidate>) -> RankedQuery {
-    let mut wrong = 0;
-    let ranks: Vec<usize> = before
-        .iter()
-        .enumerate()
-        .map(|(found, more)| {
-            wrong += more;
-            found + 1 + wrong
-        })
-        .collect();
+/// The ranks of `matches`, rising, without sorting the gallery: each is preceded by every higher score, and by every equal
+/// one of a lower index. The comparisons are independent of each other, so they run several at a time.
+fn counted(scores: &[f32], matches: &[usize]) -> Vec<usize> {
+    let rank = |&entry: &usize| {
+        let score = scores[entry];
+        let (before, behind) = scores.split_at(entry);
+        let before: u32 = before.iter().map(|&other| u32::from(other >= score)).sum();
+        let behind: u32 = behind.iter().map(|&other| u32::from(other > score)).sum();
+        1 + before as usize + behind as usize
+    };
+    let mut ranks: Vec<usize> = matches.iter().map(rank).collect();
+    ranks.sort_unstable();
+    ranks
+}
+
+/// The same by sorting the gallery.
+fn sorted(scores: &[f32], matches: &[usize]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|&a, &b| (scores[a] < scores[b]).cmp(&(scores[b] < scores[a])).then(a.cmp(&b)));
+    let mut wanted = vec![false; scores.len()];
+    matches.iter().for_each(|&entry| wanted[entry] = true);
+    (1..).zip(order).filter(|&(_, entry)| wanted[entry]).map(|(rank, _)| rank).collect()
+}
+
+/// From the ranks of the matches, rising, to the query's figures.
+fn measured(query: usize, ranks: &[usize], best: Vec<Candidate>) -> RankedQuery {
     let count = ranks.len() as f64;
     let precision = ranks.iter().enumerate().map(|(found, &rank)| (found + 1) as f64 / rank as f64).sum::<f64>();
     RankedQuery {
@@ -199,23 +211,6 @@ fn measured(query: usize, before: &[usize], best: Vec<Candidate>) -> RankedQuery
         inverse_negative_penalty: count / ranks[ranks.len() - 1] as f64,
         first_match: ranks[0],
         best,
-    }
-}
-
-/// The best entries so far, best first. Offered in the order of their indices, ties keep that order.
-#[derive(Default)]
-struct Best {
-    candidates: Vec<Candidate>,
-}
-
-impl Best {
-    fn offer(&mut self, (score, gallery): Entry, correct: bool) {
-        if self.candidates.len() == BEST && score <= self.candidates[BEST - 1].score {
-            return;
-        }
-        let place = self.candidates.partition_point(|candidate| candidate.score >= score);
-        self.candidates.insert(place, Candidate { gallery, score, correct });
-        self.candidates.truncate(BEST);
     }
 }
 

@@ -103,6 +103,15 @@ proptest! {
             (fast, plain) => prop_assert!(false, "{fast:?} but {plain:?}"),
         }
     }
+
+    #[test]
+    fn few_matches_are_counted_and_many_sorted_to_the_same_ranks(
+        scores in prop::collection::vec(0u8..9, 1..90), every in 1usize..5,
+    ) {
+        let scores: Vec<f32> = scores.into_iter().map(|s| if s == 0 { f32::NEG_INFINITY } else { f32::from(s) }).collect();
+        let matches: Vec<usize> = (0..scores.len()).step_by(every).filter(|&i| scores[i].is_finite()).collect();
+        prop_assert_eq!(counted(&scores, &matches), sorted(&scores, &matches));
+    }
 }
 
 /// `cargo test --release -p deja ranking::tests::speed -- --ignored --nocapture`

@@ -5,7 +5,7 @@
 //! neighbours are kept, never the whole matrix.
 
 use super::ranking::rank_by;
-use super::scores::Scorer;
+use super::scores::{Scorer, highest};
 use super::{Embeddings, EvaluationError, Ranking};
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -65,19 +65,11 @@ struct Neighbours {
     farthest: f32,
 }
 
-/// Where the `count` highest scores of a row are, ties by index.
+/// The `count` nearest of a row of similarities.
 fn nearest_in(scores: &[f32], count: usize) -> Neighbours {
-    let mut best: Vec<(usize, f32)> = Vec::with_capacity(count + 1);
-    for (index, &score) in scores.iter().enumerate() {
-        if best.len() == count && score <= best[count - 1].1 {
-            continue;
-        }
-        best.insert(best.partition_point(|&(_, other)| other >= score), (index, score));
-        best.truncate(count);
-    }
     let lowest = scores.iter().copied().fold(f32::INFINITY, f32::min);
     let farthest = (2.0 - 2.0 * lowest).max(f32::MIN_POSITIVE);
-    Neighbours { nearest: best.into_iter().map(|(index, _)| index).collect(), farthest }
+    Neighbours { nearest: highest(scores, count), farthest }
 }
 
 /// A sparse vector: weights of neighbours, by rising index.

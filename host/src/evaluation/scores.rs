@@ -1,19 +1,19 @@
-//! Cosine similarities of many pairs at once: blocked so that the compiler can use wide registers.
+//! Cosine similarities of many pairs at once, by the matrix kernel that suits the processor.
 
 use super::Embeddings;
+use crate::compute::{Kernels, Matmul};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Gallery entries side by side in one panel.
-const PANEL: usize = 8;
-/// Queries that go through a panel together.
-const TILE: usize = 4;
+/// Gallery entries side by side in one panel: whole register strips of every kernel.
+const PANEL: usize = 96;
 /// Queries whose scores one thread holds at a time.
 const BLOCK: usize = 16;
 
 /// Queries and a gallery ready for scoring: the gallery is laid out in panels of [`PANEL`] entries, component by component.
 pub(super) struct Scorer<'a> {
     queries: &'a Embeddings,
+    kernels: &'static Kernels,
     /// `[panels, dimension, PANEL]`, the last panel filled up with zeros.
     panels: Vec<f32>,
     gallery: usize,
@@ -22,6 +22,10 @@ pub(super) struct Scorer<'a> {
 impl<'a> Scorer<'a> {
     /// Lays out the gallery. Both must have the same dimension.
     pub(super) fn new(queries: &'a Embeddings, gallery: &Embeddings) -> Self {
+        Self::with_kernels(Kernels::best(), queries, gallery)
+    }
+
+    fn with_kernels(kernels: &'static Kernels, queries: &'a Embeddings, gallery: &Embeddings) -> Self {
         let dimension = gallery.dimension();
         let mut panels = vec![0.0; gallery.len().div_ceil(PANEL) * dimension * PANEL];
         for entry in 0..gallery.len() {
@@ -30,58 +34,60 @@ impl<'a> Scorer<'a> {
                 panel[component * PANEL + entry % PANEL] = value;
             }
         }
-        Self { queries, panels, gallery: gallery.len() }
+        Self { queries, kernels, panels, gallery: gallery.len() }
     }
 
     /// Calls `each` with every query and its similarities with all gallery entries, in parallel; answers in order.
     pub(super) fn map<T: Send>(&self, each: impl Fn(usize, &mut [f32]) -> T + Sync) -> Vec<T> {
         let starts: Vec<usize> = (0..self.queries.len()).step_by(BLOCK).collect();
-        let blocks = starts.par_iter().map(|&start| {
+        let scratch = || (vec![0.0; BLOCK * self.gallery], vec![0.0; BLOCK * PANEL]);
+        let blocks = starts.par_iter().map_init(scratch, |(scores, product), &start| {
             let range = start..(start + BLOCK).min(self.queries.len());
-            let mut scores = vec![0.0; range.len() * self.gallery];
-            self.fill(range.clone(), &mut scores);
+            self.fill(range.clone(), scores, product);
             let row = |query: usize| (query - start) * self.gallery..(query - start + 1) * self.gallery;
             range.map(|query| each(query, &mut scores[row(query)])).collect::<Vec<T>>()
         });
         blocks.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    /// Similarities of a range of queries with all gallery entries, `[range.len(), gallery]`.
+    /// Similarities of at most [`BLOCK`] queries with all gallery entries, `[range.len(), gallery]`.
     ///
-    /// Each is a sum over the components in their order, so it does not depend on the blocking.
-    fn fill(&self, range: Range<usize>, out: &mut [f32]) {
-        let dimension = self.queries.dimension();
-        for first in range.clone().step_by(TILE) {
-            // A short last tile repeats its last query.
-            let rows: [&[f32]; TILE] = std::array::from_fn(|i| self.queries.row((first + i).min(range.end - 1)));
-            let count = TILE.min(range.end - first);
-            let out = &mut out[(first - range.start) * self.gallery..][..count * self.gallery];
-            for (at, panel) in self.panels.chunks_exact(dimension * PANEL).enumerate() {
-                let sums = multiply(rows, panel);
-                let start = at * PANEL;
-                let width = PANEL.min(self.gallery - start);
-                for (out, sums) in out.chunks_exact_mut(self.gallery).zip(&sums) {
-                    out[start..start + width].copy_from_slice(&sums[..width]);
-                }
+    /// Each is a sum over the components in their order, so it does not depend on where its entry stands.
+    fn fill(&self, range: Range<usize>, out: &mut [f32], product: &mut [f32]) {
+        let (dimension, rows) = (self.queries.dimension(), range.len());
+        let queries = &self.queries.vectors()[range.start * dimension..range.end * dimension];
+        for (at, panel) in self.panels.chunks_exact(dimension * PANEL).enumerate() {
+            let job = Matmul {
+                rows,
+                columns: PANEL,
+                depth: dimension,
+                a: queries,
+                a_row: dimension,
+                a_step: 1,
+                b: panel,
+                accumulate: false,
+            };
+            (self.kernels.matmul)(&job, product);
+            let start = at * PANEL;
+            let width = PANEL.min(self.gallery - start);
+            for (out, sums) in out.chunks_exact_mut(self.gallery).zip(product.chunks_exact(PANEL)).take(rows) {
+                out[start..start + width].copy_from_slice(&sums[..width]);
             }
         }
     }
 }
 
-/// Dot products of [`TILE`] queries with the [`PANEL`] entries of a panel.
-#[inline]
-fn multiply(rows: [&[f32]; TILE], panel: &[f32]) -> [[f32; PANEL]; TILE] {
-    let mut sums = [[0.0; PANEL]; TILE];
-    let [a, b, c, d] = rows;
-    let components = a.iter().zip(b).zip(c).zip(d).zip(panel.as_chunks::<PANEL>().0);
-    for ((((&a, &b), &c), &d), column) in components {
-        for (sums, value) in sums.iter_mut().zip([a, b, c, d]) {
-            for (sum, &entry) in sums.iter_mut().zip(column) {
-                *sum += value * entry;
-            }
+/// Where the `count` highest scores of a row are, highest first, ties by index.
+pub(super) fn highest(scores: &[f32], count: usize) -> Vec<usize> {
+    let mut best: Vec<(usize, f32)> = Vec::with_capacity(count + 1);
+    for (index, &score) in scores.iter().enumerate() {
+        if count == 0 || (best.len() == count && score <= best[count - 1].1) {
+            continue;
         }
+        best.insert(best.partition_point(|&(_, other)| other >= score), (index, score));
+        best.truncate(count);
     }
-    sums
+    best.into_iter().map(|(index, _)| index).collect()
 }
 
 #[cfg(test)]
@@ -97,22 +103,43 @@ mod tests {
 
     proptest! {
         #[test]
-        fn blocks_give_the_plain_sums(
-            dimension in 1usize..20, queries in 1usize..11, gallery in 1usize..27, from in 0usize..11,
+        fn every_kernel_gives_the_plain_sums(
+            dimension in 1usize..20, queries in 1usize..40, gallery in 1usize..230,
             values in prop::collection::vec(-1.0f32..1.0, 97),
         ) {
-            let from = from.min(queries - 1);
-            let a = embeddings(dimension, queries, &values);
-            let b = embeddings(dimension, gallery, &values[5..]);
-            let rows = Scorer::new(&a, &b).map(|_, row| row.to_vec());
-            let mut out = vec![f32::NAN; (queries - from) * gallery];
-            Scorer::new(&a, &b).fill(from..queries, &mut out);
-            for (i, score) in out.iter().enumerate() {
-                let (row, column) = (a.row(from + i / gallery), b.row(i % gallery));
-                let plain = row.iter().zip(column).fold(0.0, |sum, (x, y)| sum + x * y);
-                prop_assert_eq!(*score, plain);
-                prop_assert_eq!(rows[from + i / gallery][i % gallery], plain);
+            let (a, b) = (embeddings(dimension, queries, &values), embeddings(dimension, gallery, &values[5..]));
+            for kernels in Kernels::available() {
+                let rows = Scorer::with_kernels(kernels, &a, &b).map(|_, row| row.to_vec());
+                for (query, row) in rows.iter().enumerate() {
+                    prop_assert_eq!(row.len(), gallery);
+                    for (entry, score) in row.iter().enumerate() {
+                        let plain: f32 = a.row(query).iter().zip(b.row(entry)).map(|(x, y)| x * y).sum();
+                        prop_assert!((score - plain).abs() < 1e-5, "{}: {score} for {plain}", kernels.name);
+                    }
+                }
             }
+        }
+
+        #[test]
+        fn the_same_entry_scores_the_same_wherever_it_stands(
+            dimension in 1usize..40, queries in 1usize..20, copies in 2usize..200,
+            values in prop::collection::vec(-1.0f32..1.0, 800),
+        ) {
+            let (a, b) = (embeddings(dimension, queries, &values), embeddings(dimension, copies, &values[..dimension]));
+            for kernels in Kernels::available() {
+                for row in Scorer::with_kernels(kernels, &a, &b).map(|_, row| row.to_vec()) {
+                    prop_assert!(row.iter().all(|score| score.to_bits() == row[0].to_bits()), "{}", kernels.name);
+                }
+            }
+        }
+
+        #[test]
+        fn the_highest_are_the_head_of_the_sorted_row(row in prop::collection::vec(0u8..6, 0..40), count in 0usize..12) {
+            let row: Vec<f32> = row.into_iter().map(f32::from).collect();
+            let mut order: Vec<usize> = (0..row.len()).collect();
+            order.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));
+            order.truncate(count);
+            prop_assert_eq!(highest(&row, count), order);
         }
     }
 }

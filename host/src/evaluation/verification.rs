@@ -138,6 +138,7 @@ fn equal_error_rate(PairScores { genuine, impostor }: &PairScores) -> f64 {
 mod tests {
     use super::*;
     use Identity::{Distractor, Junk, Known};
+    use proptest::prelude::*;
 
     fn pairs(genuine: &[f32], impostor: &[f32]) -> PairScores {
         PairScores { genuine: genuine.to_vec(), impostor: impostor.to_vec() }
@@ -184,5 +185,34 @@ mod tests {
         assert!(matches!(pair_scores(&queries, &nobody), Err(EvaluationError::NoMatches { .. })));
         let alone = (queries.filter(|index| index == 0), gallery.filter(|index| index == 1));
         assert!(matches!(pair_scores(&alone.0, &alone.1), Err(EvaluationError::NoImpostors)));
+    }
+
+    /// The definition: FAR and FRR at a threshold, by counting.
+    fn rates_plainly(genuine: &[f32], impostor: &[f32], threshold: f32) -> (f64, f64) {
+        let share = |scores: &[f32]| scores.iter().filter(|&&s| s >= threshold).count() as f64 / scores.len() as f64;
+        (share(impostor), 1.0 - share(genuine))
+    }
+
+    proptest! {
+        #[test]
+        fn no_threshold_of_that_far_accepts_more_and_errors_are_equal_at_the_eer(
+            mut genuine in prop::collection::vec(0u8..30, 1..40), mut impostor in prop::collection::vec(0u8..25, 1..60),
+        ) {
+            genuine.sort_unstable_by(|a, b| b.cmp(a));
+            impostor.sort_unstable_by(|a, b| b.cmp(a));
+            let [genuine, impostor] = [genuine, impostor].map(|scores| scores.into_iter().map(f32::from).collect::<Vec<_>>());
+            let measured = verify(&pairs(&genuine, &impostor));
+            let rates: Vec<(f64, f64)> = (0..=31).map(|t| rates_plainly(&genuine, &impostor, t as f32)).collect();
+            for point in measured.operating.iter().chain(&measured.roc) {
+                let allowed = rates.iter().filter(|(far, _)| *far <= point.target);
+                let best = allowed.map(|(_, frr)| 1.0 - frr).fold(0.0, f64::max);
+                prop_assert!((point.tar - best).abs() < 1e-12, "{} instead of {best}", point.tar);
+                prop_assert!(point.far <= point.target);
+                prop_assert_eq!(rates_plainly(&genuine, &impostor, point.threshold).0, point.far);
+            }
+            let low = rates.iter().map(|(far, frr)| far.min(*frr)).fold(0.0, f64::max);
+            let high = rates.iter().map(|(far, frr)| far.max(*frr)).fold(1.0, f64::min);
+            prop_assert!((low - 1e-12..=high + 1e-12).contains(&measured.eer), "{low} ≤ {} ≤ {high}", measured.eer);
+        }
     }
 }
