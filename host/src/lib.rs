@@ -16,6 +16,7 @@ pub mod loss;
 pub mod mining;
 pub mod network;
 pub mod progress;
+pub mod projection;
 pub mod quantize;
 pub mod report;
 pub mod sampler;
