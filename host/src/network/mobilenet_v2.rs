@@ -1,7 +1,8 @@
 //! MobileNetV2 (Sandler 2018) with a width multiplier, an embedding head and a bottleneck-normalization neck.
 
 use super::builder::{Builder, Filter};
-use super::{Activation, Graph, NodeId, Role};
+use super::inverted_residual::InvertedResidual;
+use super::{Activation, Graph, Role};
 
 /// Expansion, channels at width 1, repetitions, stride of the first (Sandler 2018, table 2).
 const STAGES: [(usize, usize, usize, usize); 7] =
@@ -39,7 +40,8 @@ impl MobileNetV2 {
                 let stride = if repeat == 0 { stride } else { 1 };
                 let name = format!("blocks.{block}");
                 let channels = round_channels(channels as f32 * self.width);
-                from = inverted_residual(&mut b, &name, from, Residual { expansion, channels, stride });
+                let residual = InvertedResidual { expansion, channels, kernel: 3, stride };
+                from = residual.add_to(&mut b, &name, from);
                 block += 1;
             }
         }
@@ -56,36 +58,6 @@ impl MobileNetV2 {
 pub fn round_channels(channels: f32) -> usize {
     let rounded = (((channels + 4.0) as usize) / 8 * 8).max(8);
     if (rounded as f32) < 0.9 * channels { rounded + 8 } else { rounded }
-}
-
-struct Residual {
-    expansion: usize,
-    channels: usize,
-    stride: usize,
-}
-
-/// Pointwise expansion, depthwise 3×3, linear pointwise projection, and the input added where shapes agree. Such a block
-/// begins as the identity, which shortens the first epochs (Goyal 2017, §5.1).
-fn inverted_residual(b: &mut Builder, name: &str, from: NodeId, block: Residual) -> NodeId {
-    let input = b.shape(from).channels;
-    let relu6 = Some(Activation::Relu6);
-    let mut x = from;
-    if block.expansion > 1 {
-        let name = format!("{name}.expand");
-        x = b.pointwise(&name, x, input * block.expansion);
-        x = b.norm_and_activation(&name, x, relu6);
-    }
-    let depthwise = format!("{name}.depthwise");
-    x = b.depthwise(&depthwise, x, Filter { kernel: 3, stride: block.stride, padding: 1 });
-    x = b.norm_and_activation(&depthwise, x, relu6);
-    let project = format!("{name}.project");
-    x = b.pointwise(&project, x, block.channels);
-    x = b.norm_and_activation(&project, x, None);
-    if block.stride != 1 || input != block.channels {
-        return x;
-    }
-    b.silence(x);
-    b.add(&format!("{name}.add"), from, x)
 }
 
 #[cfg(test)]

@@ -5,20 +5,23 @@
 
 pub mod bench;
 pub mod builder;
+pub mod deja_nano;
 pub mod engine;
 pub mod float_model;
 pub mod graph;
 pub mod interpreter;
+pub mod inverted_residual;
 pub mod mobilenet_v2;
 
+pub use deja_nano::DejaNano;
 pub use engine::{Engine, Gradients, Outputs};
 pub use float_model::FloatModel;
 pub use graph::{Activation, Graph, Node, NodeId, Operator, Parameter, ParameterId, Role, Shape};
 pub use mobilenet_v2::MobileNetV2;
 
 /// The names [`by_name`] knows.
-pub const NAMES: [&str; 5] =
-    ["mobilenet_v2_0.25", "mobilenet_v2_0.35", "mobilenet_v2_0.5", "mobilenet_v2_0.75", "mobilenet_v2_1"];
+pub const NAMES: [&str; 6] =
+    ["deja_nano", "mobilenet_v2_0.25", "mobilenet_v2_0.35", "mobilenet_v2_0.5", "mobilenet_v2_0.75", "mobilenet_v2_1"];
 
 /// Why there is no such network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,10 +57,13 @@ pub fn by_name(name: &str, input: [usize; 2], embedding: usize, seed: u64) -> Re
     if !NAMES.contains(&name) {
         return Err(unknown());
     }
-    let width = name.rsplit('_').next().and_then(|width| width.parse().ok()).ok_or_else(unknown)?;
     if input.contains(&0) || embedding == 0 {
         return Err(NetworkError::Empty { name: name.into(), height: input[0], width: input[1], embedding });
     }
+    if name == "deja_nano" {
+        return Ok(DejaNano { input, embedding }.build(seed));
+    }
+    let width = name.rsplit('_').next().and_then(|width| width.parse().ok()).ok_or_else(unknown)?;
     Ok(MobileNetV2 { width, input, embedding }.build(seed))
 }
 

@@ -12,7 +12,11 @@ pub(crate) const PICTURE: usize = INPUT[0] * INPUT[1] * 3;
 
 /// A network whose batch norms do something.
 pub(crate) fn network(seed: u64) -> Graph {
-    let mut graph = MobileNetV2 { width: 0.35, input: INPUT, embedding: 64 }.build(seed);
+    awake(MobileNetV2 { width: 0.35, input: INPUT, embedding: 64 }.build(seed), seed)
+}
+
+/// `graph` with random batch norms and biases, as if it had been trained.
+pub(crate) fn awake(mut graph: Graph, seed: u64) -> Graph {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for parameter in graph.parameters.iter_mut().filter(|parameter| parameter.role != Role::Weight) {
         let around_one = parameter.name.ends_with("gamma") || parameter.name.ends_with("variance");
