@@ -6,10 +6,12 @@
 pub mod batch_hard;
 pub mod collapse;
 pub mod distance;
+pub mod memory;
 
 pub use batch_hard::batch_hard;
 pub use collapse::CollapseWatch;
 pub use distance::{Distances, distance};
+pub use memory::Memory;
 
 /// Rows of a batch: an anchor, a picture of the same identity, and one of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

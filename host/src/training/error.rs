@@ -1,6 +1,6 @@
 //! Why a training run cannot begin or go on.
 
-use super::{CheckpointError, RecipeError};
+use super::{CheckpointError, RecipeError, TeacherError};
 use crate::dataset::DatasetError;
 use crate::network::NetworkError;
 use crate::sampler::SamplerError;
@@ -24,6 +24,9 @@ pub enum TrainingError {
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The teacher of a distillation cannot teach.
+    #[error(transparent)]
+    Teacher(#[from] TeacherError),
     /// Something else in the run's folder cannot be written.
     #[error("{}: cannot be written", path.display())]
     Io {

@@ -11,6 +11,8 @@ use std::collections::{BTreeSet, HashMap};
 pub struct Material {
     /// To train on.
     pub train: Images,
+    /// Where each picture of `train` comes from.
+    pub samples: Vec<Sample>,
     /// Class of each picture of `train`.
     pub classes: Vec<u32>,
     /// Of held-out identities.
@@ -55,7 +57,8 @@ impl Material {
         let held_out = dataset::load(&samples[1], size, progress)?;
         let class = |identity: &Identity| identity.known().map(|index| class_of[data.identities[index].as_str()]);
         let classes = train.identities.iter().filter_map(class).collect();
-        Ok(Self { train, classes, held_out })
+        let samples = train.kept.iter().map(|&index| samples[0][index].clone()).collect();
+        Ok(Self { train, samples, classes, held_out })
     }
 
     /// The files that could not be read.

@@ -1,0 +1,95 @@
+//! A teacher's embeddings of the training pictures: from a model, run once before training, or from a file of them.
+//!
+//! A run that distils leaves them in its folder as [`TEACHER`] (`table`): resuming reads that file, and other runs can name
+//! it as their teacher. `embed` runs the model on the pictures as they are, at the teacher's own input size.
+
+mod embed;
+mod error;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::TeacherError;
+
+use super::material::Material;
+use crate::dataset::Dataset;
+use crate::loss::distillation::Settings;
+use crate::progress::Progress;
+use sha2::{Digest, Sha256};
+use std::path::Path;
+use table::Table;
+
+/// File of a run with what its teacher said.
+pub const TEACHER: &str = "teacher.safetensors";
+
+/// A teacher's embedding of each picture of [`Material::train`], un-augmented.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Teacher {
+    /// Components of an embedding.
+    pub dimension: usize,
+    /// `[pictures, dimension]`, in the order of [`Material::train`].
+    embeddings: Vec<f32>,
+}
+
+impl Teacher {
+    /// The teacher that `settings` name, for the pictures of the run in the folder `run`. Embeddings that an earlier start of
+    /// the run left there are taken from there. Rows have unit length, before their mean is taken off where that is wanted.
+    ///
+    /// # Errors
+    /// [`TeacherError`].
+    pub fn open(
+        settings: &Settings,
+        (data, material): (&Dataset, &Material),
+        run: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Self, TeacherError> {
+        let path = &settings.teacher;
+        let bytes = std::fs::read(path).map_err(|source| TeacherError::Io { path: path.clone(), source })?;
+        let fingerprint = hexadecimal(&Sha256::digest(&bytes));
+        let pictures = embed::names(data, &material.samples);
+        let kept = run.join(TEACHER);
+        let table = if kept.exists() {
+            let table = Table::open(&kept)?;
+            if table.fingerprint() != fingerprint {
+                return Err(TeacherError::Changed { kept, teacher: path.clone() });
+            }
+            table.select(&pictures, &kept, &data.name)?
+        } else {
+            let table = match Table::read(path, &bytes)? {
+                Some(table) => table.select(&pictures, path, &data.name)?,
+                None => embed::embed(path, &bytes, (&material.samples, &pictures), progress)?,
+            };
+            let table = table.from_file(path, fingerprint);
+            table.write(&kept)?;
+            table
+        };
+        let (dimension, embeddings) = table.into_rows();
+        let mut teacher = Self { dimension, embeddings };
+        if settings.centre {
+            teacher.centre();
+        }
+        Ok(teacher)
+    }
+
+    /// Rows of these pictures (indices into [`Material::train`]): `[pictures.len(), dimension]`.
+    pub fn rows(&self, pictures: &[usize]) -> Vec<f32> {
+        let row = |&picture: &usize| &self.embeddings[picture * self.dimension..][..self.dimension];
+        pictures.iter().flat_map(row).copied().collect()
+    }
+
+    /// Takes the mean over all rows off each.
+    fn centre(&mut self) {
+        let rows = self.embeddings.chunks_exact(self.dimension.max(1));
+        let count = rows.len().max(1) as f64;
+        let mut mean = vec![0.0f64; self.dimension];
+        rows.for_each(|row| mean.iter_mut().zip(row).for_each(|(mean, &x)| *mean += f64::from(x) / count));
+        for row in self.embeddings.chunks_exact_mut(self.dimension.max(1)) {
+            row.iter_mut().zip(&mean).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
