@@ -1,13 +1,14 @@
 //! ArcFace: an identity classifier on angles, with an additive margin on the angle to the own identity.
 
-use super::Classifier;
 use super::margin_softmax::{MarginSoftmax, margin_softmax};
+use super::{Classifier, Learned, Loss, LossError, Outputs, Sizes, TermValue};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// The settings of a recipe's `arc_face`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct ArcFaceSettings {
     /// Factor on the loss.
     pub weight: f32,
     /// s, by which cosines become logits. Deng et al. take 64 for a hundred thousand identities.
@@ -16,7 +17,7 @@ pub struct Settings {
     pub margin: f32,
 }
 
-impl Default for Settings {
+impl Default for ArcFaceSettings {
     fn default() -> Self {
         Self { weight: 1.0, scale: 30.0, margin: 0.3 }
     }
@@ -32,7 +33,12 @@ const NEAREST: f32 = 1.0 - 1e-6;
 ///
 /// # Shapes
 /// `embeddings`: `[B, classifier.dimension]`, normalized here; `labels`: `[B]`, each below `classifier.identities`.
-pub fn arc_face(embeddings: &[f32], labels: &[u32], classifier: &Classifier, settings: &Settings) -> MarginSoftmax {
+pub fn arc_face(
+    embeddings: &[f32],
+    labels: &[u32],
+    classifier: &Classifier,
+    settings: &ArcFaceSettings,
+) -> MarginSoftmax {
     margin_softmax(embeddings, labels, classifier, settings.scale, |cosine| moved(cosine, settings.margin))
 }
 
@@ -47,6 +53,30 @@ fn moved(cosine: f32, margin: f32) -> (f32, f32) {
     (cosine * margin_cosine - sine * margin_sine, margin_cosine + cosine * margin_sine / sine)
 }
 
+impl Loss for ArcFaceSettings {
+    fn weight(&self) -> f32 {
+        self.weight
+    }
+
+    fn check(&self) -> Result<(), LossError> {
+        LossError::unless_within("scale", self.scale, (1e-3, 1e3), "a number above 0, up to 1000")?;
+        LossError::unless_within("margin", self.margin, (0.0, 1.57), "an angle from 0 to 1.57")
+    }
+
+    fn needs_positives(&self) -> bool {
+        false
+    }
+
+    fn untrained(&self, sizes: Sizes, rng: &mut ChaCha8Rng) -> Learned {
+        Learned::Classifier(Classifier::new(sizes.dimension, sizes.identities, rng))
+    }
+
+    fn evaluate(&self, outputs: &Outputs<'_>, learned: &Learned) -> TermValue {
+        let Some(classifier) = learned.classifier() else { return TermValue::default() };
+        arc_face(outputs.neck.embeddings, outputs.neck.identities, classifier, self).into()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::margin_softmax::twin;
@@ -56,7 +86,7 @@ mod tests {
     #[test]
     fn equals_its_plain_twin_and_its_central_differences() {
         for (scale, margin) in [(8.0, 0.5), (30.0, 0.3), (4.0, 0.0), (4.0, 1.4)] {
-            let settings = Settings { scale, margin, ..Settings::default() };
+            let settings = ArcFaceSettings { scale, margin, ..ArcFaceSettings::default() };
             let phi = |cosine: f64| {
                 let (angle, margin) = (cosine.clamp(-1.0, 1.0).acos(), f64::from(margin));
                 if angle <= std::f64::consts::PI - margin {
@@ -71,7 +101,7 @@ mod tests {
 
     #[test]
     fn edge_cases_are_finite() {
-        twin::edges(|x, labels, classifier| arc_face(x, labels, classifier, &Settings::default()));
+        twin::edges(|x, labels, classifier| arc_face(x, labels, classifier, &ArcFaceSettings::default()));
     }
 
     /// The target logit falls with every step of the angle, across π − m as well, and never jumps.

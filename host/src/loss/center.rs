@@ -1,19 +1,20 @@
 //! Center loss: pictures of an identity near its center, which follows them.
 
-use super::Batch;
+use super::{Batch, Learned, Loss, LossError, Outputs, Sizes, TermValue};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// The settings of a recipe's `center`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct CenterSettings {
     /// Factor on the loss. It pulls only together, so it needs a loss beside it that pushes apart.
     pub weight: f32,
     /// α, 0..1: how far a center moves towards its pictures in one step.
     pub rate: f32,
 }
 
-impl Default for Settings {
+impl Default for CenterSettings {
     fn default() -> Self {
         Self { weight: 5e-4, rate: 0.5 }
     }
@@ -65,6 +66,37 @@ pub fn center(batch: &Batch<'_>, centers: &Centers) -> CenterLoss {
         (identity, sum.into_iter().map(|sum| sum / (1.0 + seen)).collect())
     };
     CenterLoss { value: (value / f64::from(count)) as f32, gradient, moves: sums.into_iter().map(share).collect() }
+}
+
+impl Loss for CenterSettings {
+    fn weight(&self) -> f32 {
+        self.weight
+    }
+
+    fn check(&self) -> Result<(), LossError> {
+        LossError::unless_within("rate", self.rate, (1e-6, 1.0), "a fraction above 0, up to 1")
+    }
+
+    fn needs_positives(&self) -> bool {
+        false
+    }
+
+    fn untrained(&self, sizes: Sizes, _rng: &mut ChaCha8Rng) -> Learned {
+        Learned::Centers(Centers::new(sizes.dimension, sizes.identities))
+    }
+
+    fn evaluate(&self, outputs: &Outputs<'_>, learned: &Learned) -> TermValue {
+        let Learned::Centers(centers) = learned else { return TermValue::default() };
+        let loss = center(&outputs.raw, centers);
+        TermValue { value: loss.value, raw: loss.gradient, ..TermValue::default() }
+    }
+
+    fn follow(&self, outputs: &Outputs<'_>, learned: &mut Learned) {
+        if let Learned::Centers(centers) = learned {
+            let moves = center(&outputs.raw, centers);
+            centers.follow(&moves, self.rate);
+        }
+    }
 }
 
 impl Centers {

@@ -1,6 +1,6 @@
 //! Cross-entropy of identities, with label smoothing.
 
-use super::{Classifier, Learned, Loss, LossError, Outputs, TermValue};
+use super::{Classifier, Learned, Loss, LossError, Outputs, Sizes, TermValue};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -33,8 +33,8 @@ impl Loss for CrossEntropySettings {
         false
     }
 
-    fn untrained(&self, dimension: usize, identities: usize, rng: &mut ChaCha8Rng) -> Learned {
-        Learned::Classifier(Classifier::new(dimension, identities, rng))
+    fn untrained(&self, sizes: Sizes, rng: &mut ChaCha8Rng) -> Learned {
+        Learned::Classifier(Classifier::new(sizes.dimension, sizes.identities, rng))
     }
 
     fn evaluate(&self, outputs: &Outputs<'_>, learned: &Learned) -> TermValue {

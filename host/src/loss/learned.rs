@@ -1,6 +1,6 @@
 //! What a loss learns for itself beside the network: it serves training only, and lives in the learner and the checkpoint.
 
-use super::Classifier;
+use super::{Centers, Classifier};
 
 /// What one loss learns for itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -9,6 +9,10 @@ pub enum Learned {
     Nothing,
     /// Weights from embedding to identities.
     Classifier(Classifier),
+    /// Weights from embedding to the components of a teacher's.
+    Projection(Classifier),
+    /// A center an identity, which follows its pictures without the optimizer.
+    Centers(Centers),
 }
 
 impl Learned {
@@ -16,7 +20,8 @@ impl Learned {
     pub fn shape(&self) -> [usize; 2] {
         match self {
             Self::Nothing => [0, 0],
-            Self::Classifier(classifier) => [classifier.dimension, classifier.identities],
+            Self::Classifier(weights) | Self::Projection(weights) => [weights.dimension, weights.identities],
+            Self::Centers(centers) => [centers.values.len() / centers.dimension.max(1), centers.dimension],
         }
     }
 
@@ -24,7 +29,8 @@ impl Learned {
     pub fn values(&self) -> &[f32] {
         match self {
             Self::Nothing => &[],
-            Self::Classifier(classifier) => &classifier.weights,
+            Self::Classifier(weights) | Self::Projection(weights) => &weights.weights,
+            Self::Centers(centers) => &centers.values,
         }
     }
 
@@ -32,15 +38,21 @@ impl Learned {
     pub fn values_mut(&mut self) -> &mut [f32] {
         match self {
             Self::Nothing => &mut [],
-            Self::Classifier(classifier) => &mut classifier.weights,
+            Self::Classifier(weights) | Self::Projection(weights) => &mut weights.weights,
+            Self::Centers(centers) => &mut centers.values,
         }
+    }
+
+    /// How many of the values the optimizer changes: all or none.
+    pub fn trained(&self) -> usize {
+        if matches!(self, Self::Centers(_)) { 0 } else { self.values().len() }
     }
 
     /// The classifier, where this is one.
     pub fn classifier(&self) -> Option<&Classifier> {
         match self {
             Self::Classifier(classifier) => Some(classifier),
-            Self::Nothing => None,
+            _ => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::classifier::ClassifierGradient;
 use super::normalize::Normalized;
-use super::{Classifier, cross_entropy};
+use super::{Classifier, TermValue, cross_entropy};
 
 /// What a margin loss says about a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,14 @@ pub fn margin_softmax(
     inputs.backward(&mut gradient.embeddings);
     columns.backward(&mut gradient.weights);
     MarginSoftmax { value: loss.value, correct: correct as f32 / labels.len().max(1) as f32, gradient }
+}
+
+impl From<MarginSoftmax> for TermValue {
+    fn from(loss: MarginSoftmax) -> Self {
+        let MarginSoftmax { value, correct, gradient } = loss;
+        let (neck, learned) = (gradient.embeddings, gradient.weights);
+        Self { value, neck, learned, correct: Some(correct), ..Self::default() }
+    }
 }
 
 /// A classifier with each identity's column divided by its length, and those lengths.

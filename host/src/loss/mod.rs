@@ -10,6 +10,7 @@ pub mod arc_face;
 pub mod center;
 pub mod classifier;
 pub mod cos_face;
+pub mod cross_batch;
 pub mod cross_entropy;
 pub mod distillation;
 pub mod learned;
@@ -29,7 +30,7 @@ pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use distillation::{Distillation, distillation};
 pub use learned::Learned;
 pub use margin_softmax::{MarginSoftmax, margin_softmax};
-pub use term::{Loss, LossError, LossTerm, Outputs, TermValue};
+pub use term::{Loss, LossError, LossTerm, Outputs, Sizes, TermValue};
 pub use triplet::{Margin, Mining, TripletSettings, triplet};
 
 /// B embeddings and whose they are.

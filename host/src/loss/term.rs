@@ -1,6 +1,10 @@
 //! The losses by their name in a recipe: one `[[loss]]` table each.
 
+use super::arc_face::ArcFaceSettings;
+use super::center::CenterSettings;
+use super::cos_face::CosFaceSettings;
 use super::cross_entropy::CrossEntropySettings;
+use super::distillation::{DistillationSettings, Rows};
 use super::triplet::TripletSettings;
 use super::{Batch, Learned, MetricLoss};
 use crate::mining::Triplet;
@@ -16,6 +20,14 @@ pub enum LossTerm {
     Triplet(TripletSettings),
     /// Which identity it is, among those trained on.
     CrossEntropy(CrossEntropySettings),
+    /// The same on angles, with a margin on the angle to the own identity.
+    ArcFace(ArcFaceSettings),
+    /// The same on angles, with a margin on the cosine to the own identity.
+    CosFace(CosFaceSettings),
+    /// Pictures of an identity near its center.
+    Center(CenterSettings),
+    /// Embeddings that agree with a teacher's.
+    Distillation(DistillationSettings),
 }
 
 /// What every loss can do; its settings implement it.
@@ -35,12 +47,37 @@ pub trait Loss {
     }
 
     /// What the loss learns for itself, before the first step.
-    fn untrained(&self, _dimension: usize, _identities: usize, _rng: &mut ChaCha8Rng) -> Learned {
+    fn untrained(&self, _sizes: Sizes, _rng: &mut ChaCha8Rng) -> Learned {
         Learned::Nothing
     }
 
     /// The loss of a batch, unweighted, and its gradients.
     fn evaluate(&self, outputs: &Outputs<'_>, learned: &Learned) -> TermValue;
+
+    /// Moves what the loss learns by a rule of its own, after a batch that was minimized; most leave that to the optimizer.
+    fn follow(&self, _outputs: &Outputs<'_>, _learned: &mut Learned) {}
+
+    /// Whether it can compare a batch with past ones, as [`Self::against`].
+    fn remembers(&self) -> bool {
+        false
+    }
+
+    /// The loss of anchors of `batch` whose positives and negatives are all in `past`, raw embeddings both; its gradient is
+    /// with respect to those of the batch.
+    fn against(&self, batch: &Batch<'_>, _past: &Batch<'_>) -> MetricLoss {
+        MetricLoss::nothing(batch.embeddings.len())
+    }
+}
+
+/// What decides how much a loss learns for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// Components of an embedding.
+    pub dimension: usize,
+    /// Identities that are trained on.
+    pub identities: usize,
+    /// Components of the teacher's embeddings, in a run that has one.
+    pub teacher: Option<usize>,
 }
 
 /// What the network says about a batch, and what is known of the batch.
@@ -54,6 +91,10 @@ pub struct Outputs<'a> {
     pub pictures: &'a [usize],
     /// Rows that were mined before the batch was made; empty where nothing was.
     pub triplets: &'a [Triplet],
+    /// What the teacher says about the pictures, in a run that has one.
+    pub teacher: Option<Rows<'a>>,
+    /// Raw embeddings of past batches, once the losses are to look at them.
+    pub past: Option<Batch<'a>>,
 }
 
 /// What one loss says about a batch. A gradient is empty where the loss does not depend on its variable.
@@ -125,8 +166,10 @@ impl LossError {
 }
 
 impl LossTerm {
-    /// The names that [`Self::named`] knows: kinds, and the ways of mining triplets.
-    pub const NAMES: &'static [&'static str] = &["triplet", "batch_hard", "cross_entropy"];
+    /// The names that [`Self::named`] knows: kinds, and the ways of mining triplets. `distillation` is none, for it needs a
+    /// teacher.
+    pub const NAMES: &'static [&'static str] =
+        &["triplet", "batch_hard", "cross_entropy", "arc_face", "cos_face", "center"];
 
     /// The loss of that kind, or the triplet loss with that mining, with default settings.
     ///
@@ -148,6 +191,10 @@ impl LossTerm {
         match self {
             Self::Triplet(_) => "triplet",
             Self::CrossEntropy(_) => "cross_entropy",
+            Self::ArcFace(_) => "arc_face",
+            Self::CosFace(_) => "cos_face",
+            Self::Center(_) => "center",
+            Self::Distillation(_) => "distillation",
         }
     }
 
@@ -156,7 +203,16 @@ impl LossTerm {
         match self {
             Self::Triplet(settings) => settings,
             Self::CrossEntropy(settings) => settings,
+            Self::ArcFace(settings) => settings,
+            Self::CosFace(settings) => settings,
+            Self::Center(settings) => settings,
+            Self::Distillation(settings) => settings,
         }
+    }
+
+    /// The settings of a distillation.
+    pub fn distillation(&self) -> Option<&DistillationSettings> {
+        if let Self::Distillation(settings) = self { Some(settings) } else { None }
     }
 
     /// Whether `other` is of the same kind and mines in the same way.

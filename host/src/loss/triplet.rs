@@ -1,5 +1,6 @@
 //! Triplet loss over given triplets: positives nearer than negatives, by a margin.
 
+use super::cross_batch::triplet_against;
 use super::normalize::Normalized;
 use super::{Batch, Learned, Loss, LossError, MetricLoss, Outputs, TermValue};
 use crate::mining::{Distances, Triplet, batch_hard, distance};
@@ -86,6 +87,14 @@ impl Loss for TripletSettings {
 
     fn evaluate(&self, outputs: &Outputs<'_>, _learned: &Learned) -> TermValue {
         self.on(&outputs.raw, outputs.triplets).into()
+    }
+
+    fn remembers(&self) -> bool {
+        self.mining == Mining::BatchHard
+    }
+
+    fn against(&self, batch: &Batch<'_>, past: &Batch<'_>) -> MetricLoss {
+        triplet_against(self, batch, past)
     }
 }
 

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 /// The settings of a recipe's `[memory]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct MemorySettings {
     /// Embeddings that are remembered; 0 turns the memory off.
     pub size: usize,
     /// Epochs after which the losses begin to look at it: before, embeddings change so fast that past ones mislead.
     pub start: f32,
 }
 
-impl Default for Settings {
+impl Default for MemorySettings {
     fn default() -> Self {
         Self { size: 0, start: 1.0 }
     }
@@ -100,7 +100,8 @@ mod tests {
                 let past = memory.past();
                 let mut held: Vec<(u32, [f32; 2])> =
                     (0..past.identities.len()).map(|row| (past.identities[row], [past.row(row)[0], past.row(row)[1]])).collect();
-                prop_assert_eq!(Memory::restored(size, &past, memory.next()).as_ref(), Some(&memory));
+                let restored = Memory::restored(size, &past, memory.next());
+                prop_assert_eq!(restored.as_ref(), Some(&memory));
                 held.sort_by_key(|row| row.0);
                 prop_assert_eq!(&held[..], &all[all.len().saturating_sub(size)..]);
             }

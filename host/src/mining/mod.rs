@@ -5,6 +5,7 @@
 
 pub mod batch_hard;
 pub mod collapse;
+pub mod cross_batch;
 pub mod distance;
 pub mod memory;
 

@@ -5,6 +5,7 @@ use super::schedule::Schedule;
 use crate::augment::{Augment, AugmentError};
 use crate::dataset::Dataset;
 use crate::loss::{LossError, LossTerm};
+use crate::mining::memory::MemorySettings;
 use crate::sampler::PkSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Recipe {
     /// What is minimized: the weighted sum of these.
     #[serde(rename = "loss")]
     pub losses: Vec<LossTerm>,
+    /// Past batches that the losses look at beside the present one.
+    pub memory: MemorySettings,
     /// How gradients change weights.
     pub optimizer: OptimizerSettings,
     /// The learning rate over the run.
@@ -91,6 +94,15 @@ pub enum RecipeError {
         /// What is wrong.
         source: LossError,
     },
+    /// Two distillations.
+    #[error("recipe: two losses are distillations, but a run has one teacher; leave one out")]
+    TwoTeachers,
+    /// A memory that nobody reads.
+    #[error(
+        "recipe: memory.size is above 0, but no loss looks at past batches; set it to 0, or add a [[loss]] that does, such as \
+         kind = \"triplet\" with mining = \"batch_hard\""
+    )]
+    NothingRemembers,
     /// Nothing is minimized.
     #[error("recipe: nothing is minimized; give at least one [[loss]] with a weight above 0")]
     NoLoss,
@@ -121,6 +133,7 @@ impl Default for Recipe {
             network: NetworkSettings::default(),
             sampler: PkSettings::default(),
             losses: LossTerm::defaults(),
+            memory: MemorySettings::default(),
             optimizer: OptimizerSettings::default(),
             schedule: Schedule::default(),
             augment: Augment::default(),
@@ -196,6 +209,8 @@ impl Recipe {
         from("sampler.identities", self.sampler.identities as u64, 2, "at least 2 identities in a batch")?;
         from("sampler.pictures", self.sampler.pictures as u64, 1, "at least 1 picture of each identity")?;
         self.check_losses()?;
+        within("memory.size", self.memory.size as f32, 0.0, 1e6, "a number of embeddings from 0 (off) to a million")?;
+        within("memory.start", self.memory.start, 0.0, 1e6, "a number of epochs from 0")?;
         within("optimizer.learning_rate", optimizer.learning_rate, 1e-12, 1e3, "a number above 0")?;
         within("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1e3, "a number from 0")?;
         within("optimizer.momentum", optimizer.momentum, 0.0, 0.99999, "a fraction from 0 to 0.99999")?;
@@ -212,6 +227,12 @@ impl Recipe {
             if self.sampler.pictures < 2 && term.loss().needs_positives() {
                 return Err(RecipeError::NoPositives { index, kind });
             }
+        }
+        if self.losses.iter().filter(|term| term.distillation().is_some()).count() > 1 {
+            return Err(RecipeError::TwoTeachers);
+        }
+        if self.memory.size > 0 && !self.losses.iter().any(|term| term.loss().remembers()) {
+            return Err(RecipeError::NothingRemembers);
         }
         let something = self.losses.iter().any(|term| term.loss().weight() > 0.0);
         something.then_some(()).ok_or(RecipeError::NoLoss)
@@ -301,6 +322,14 @@ mod tests {
             (table("crossentropy", ""), ["`crossentropy`", "`cross_entropy`"]),
             (table("triplet", "weight = 0"), ["nothing is minimized", "weight above 0"]),
             ("loss = []".into(), ["nothing is minimized", "[[loss]]"]),
+            (table("distillation", ""), ["loss[0] (distillation)", "no teacher"]),
+            (table("distillation", "teacher = \"a\"\ncosine = 0\nsimilarity = 0"), ["nothing is distilled", "angle"]),
+            (table("distillation", "teacher = \"a\"").repeat(2), ["two losses", "one teacher"]),
+            (table("center", "[memory]\nsize = 9"), ["memory.size", "batch_hard"]),
+            (table("triplet", "[memory]\nstart = -1"), ["memory.start", "epochs"]),
+            (table("arc_face", "margin = 2"), ["loss[0] (arc_face)", "margin = 2"]),
+            (table("cos_face", "scale = 0"), ["loss[0] (cos_face)", "scale = 0"]),
+            (table("center", "rate = 2"), ["loss[0] (center)", "rate = 2"]),
             (table("triplet", "[sampler]\npictures = 1"), ["loss[0] (triplet)", "sampler.pictures = 1"]),
         ] {
             let message = read(&text).unwrap_err().to_string();

@@ -34,6 +34,12 @@ impl Writer {
         self.arrays.push(Array { name: name.into(), kind: Dtype::U64, shape: vec![1], bytes, finite: true });
     }
 
+    /// Adds a list of u32.
+    pub fn add_integers(&mut self, name: &str, values: &[u32]) {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.arrays.push(Array { name: name.into(), kind: Dtype::U32, shape: vec![values.len()], bytes, finite: true });
+    }
+
     /// The first array with NaN or infinity in it.
     pub fn first_not_finite(&self) -> Option<String> {
         self.arrays.iter().find(|array| !array.finite).map(|array| array.name.clone())
@@ -95,9 +101,19 @@ impl<'a> Reader<'a> {
         Ok(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte)))
     }
 
+    /// The list of `count` u32 `name`.
+    pub fn read_integers(&self, name: &str, count: usize) -> Result<Vec<u32>, CheckpointError> {
+        let (chunks, _) = self.bytes(name, Dtype::U32, &[count])?.as_chunks::<4>();
+        Ok(chunks.iter().map(|&bytes| u32::from_le_bytes(bytes)).collect())
+    }
+
+    /// The error of an array that cannot be used.
+    pub fn unfit(&self, name: &str, problem: String) -> CheckpointError {
+        CheckpointError::Tensor { path: self.path.to_owned(), tensor: name.to_owned(), problem }
+    }
+
     fn bytes(&self, name: &str, kind: Dtype, shape: &[usize]) -> Result<&'a [u8], CheckpointError> {
-        let wrong =
-            |problem: String| CheckpointError::Tensor { path: self.path.to_owned(), tensor: name.to_owned(), problem };
+        let wrong = |problem: String| self.unfit(name, problem);
         let view = self.arrays.tensor(name).map_err(|_| wrong("is missing".into()))?;
         if view.dtype() != kind || view.shape() != shape {
             let (found, of) = (view.shape(), view.dtype());

@@ -2,6 +2,10 @@
 
 use super::*;
 use crate::dataset::{Dataset, DatasetError, Identity, Sample, Source};
+use crate::loss::LossTerm;
+use crate::loss::center::CenterSettings;
+use crate::loss::distillation::DistillationSettings;
+use crate::mining::memory::MemorySettings;
 use crate::progress::{Progress, Silent};
 use std::fs;
 use std::path::Path;
@@ -120,6 +124,43 @@ fn an_interrupted_run_resumes_to_the_same_weights() {
             assert_eq!(a.validation_map, b.validation_map);
         }
     }
+}
+
+/// Centers, a projection and past batches are all part of where a run stopped.
+#[test]
+fn a_distilled_run_with_centers_and_memory_resumes_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = dataset(folder.path(), 24);
+    let teacher = folder.path().join("teacher.onnx");
+    let graph = crate::network::by_name("mobilenet_v2_0.25", [48, 24], 24, 3).unwrap();
+    fs::write(&teacher, crate::import::export::export(&graph)).unwrap();
+    let mut recipe = recipe(3);
+    let distillation = DistillationSettings { teacher, distance: 1.0, angle: 1.0, ..Default::default() };
+    recipe.losses.push(LossTerm::Center(CenterSettings { weight: 1e-2, ..Default::default() }));
+    recipe.losses.push(LossTerm::Distillation(distillation));
+    recipe.memory = MemorySettings { size: 40, start: 0.5 };
+
+    let [whole, parts, plain] = ["whole", "parts", "plain"].map(|name| folder.path().join(name));
+    train(&data, &recipe, &whole, OPTIONS, &Silent).unwrap();
+    for (options, steps) in [(OPTIONS, 4), (RESUME, 3)] {
+        let stopped = train(&data, &recipe, &parts, options, &StopAfter(AtomicU64::new(steps))).unwrap_err();
+        assert!(matches!(stopped, TrainingError::Interrupted { .. }), "{stopped}");
+    }
+    train(&data, &recipe, &parts, RESUME, &Silent).unwrap();
+    let last = |run: &Path| Checkpoint::load(&run.join(LAST)).unwrap();
+    let (a, b) = (last(&whole), last(&parts));
+    assert!(a.graph == b.graph && a.learner == b.learner);
+    assert_eq!(a.state.teacher, Some(24));
+    let learned = &a.learner.as_ref().unwrap().learned;
+    assert_eq!(
+        learned.iter().map(|learned| learned.shape()).collect::<Vec<_>>(),
+        [[0, 0], [16, 18], [18, 16], [16, 24]]
+    );
+    assert_eq!(a.learner.as_ref().unwrap().memory.as_ref().unwrap().past().identities.len(), 40);
+
+    recipe.memory.size = 0;
+    train(&data, &recipe, &plain, OPTIONS, &Silent).unwrap();
+    assert!(last(&plain).graph != a.graph, "past batches have a say");
 }
 
 #[test]

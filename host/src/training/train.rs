@@ -4,8 +4,9 @@ use super::batches::Source;
 use super::history::Totals;
 use super::material::{Material, carve};
 use super::trainer::Trainer;
-use super::{Checkpoint, CheckpointError, EpochRecord, Learner, Recipe, RunState, TrainingError};
+use super::{Checkpoint, CheckpointError, EpochRecord, Learner, Recipe, RunState, Teacher, TrainingError};
 use crate::dataset::{Dataset, Skipped};
+use crate::loss::LossTerm;
 use crate::network::{Graph, by_name};
 use crate::progress::Progress;
 use crate::sampler::PkSampler;
@@ -54,10 +55,15 @@ pub fn train(
     progress: &dyn Progress,
 ) -> Result<Outcome, TrainingError> {
     recipe.check()?;
-    let (graph, state, learner) = if options.resume { resume(recipe, run)? } else { begin(data, recipe, run)? };
+    let (graph, mut state, learner) = if options.resume { resume(recipe, run)? } else { begin(data, recipe, run)? };
     let material = Material::load(data, &state, progress)?;
     let sampler = PkSampler::new(&material.classes, &material.train.cameras, recipe.sampler)?;
-    let mut trainer = Trainer::new(run, (graph, state, learner), &sampler, options.threads);
+    let teacher = teacher(recipe, (data, &material), run, progress)?;
+    let learner = learner.unwrap_or_else(|| {
+        state.teacher = teacher.as_ref().map(|teacher| teacher.dimension);
+        Learner::new(&state, &graph)
+    });
+    let mut trainer = Trainer::new(run, (graph, state, learner), &sampler, options.threads).taught_by(teacher);
     trainer.save()?;
     trainer.run_epochs(Source { material: &material, sampler: &sampler, recipe }, progress)?;
     Ok(Outcome {
@@ -69,14 +75,25 @@ pub fn train(
     })
 }
 
-fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState, Learner), TrainingError> {
+/// The teacher that a distillation among the losses wants.
+fn teacher(
+    recipe: &Recipe,
+    of: (&Dataset, &Material),
+    run: &Path,
+    progress: &dyn Progress,
+) -> Result<Option<Teacher>, TrainingError> {
+    let settings = recipe.losses.iter().find_map(LossTerm::distillation);
+    Ok(settings.map(|settings| Teacher::open(settings, of, run, progress)).transpose()?)
+}
+
+/// Network and state at the beginning; what is learned beside the network depends on the teacher and comes later.
+fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState, Option<Learner>), TrainingError> {
     if [LAST, MODEL].iter().any(|file| run.join(file).exists()) {
         return Err(TrainingError::RunExists(run.to_owned()));
     }
     let network = &recipe.network;
     let graph = by_name(&network.name, network.input, network.embedding, recipe.seed)?;
     let (identities, held_out) = carve(data, recipe)?;
-    let learner = Learner::new(recipe, &graph, identities.len());
     std::fs::create_dir_all(run).map_err(|source| TrainingError::Io { path: run.to_owned(), source })?;
     let state = RunState {
         version: Checkpoint::VERSION,
@@ -84,15 +101,16 @@ fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState
         dataset: data.name.clone(),
         identities,
         held_out,
+        teacher: None,
         epoch: 0,
         totals: Totals::default(),
         history: Vec::new(),
         best_map: None,
     };
-    Ok((graph, state, learner))
+    Ok((graph, state, None))
 }
 
-fn resume(recipe: &Recipe, run: &Path) -> Result<(Graph, RunState, Learner), TrainingError> {
+fn resume(recipe: &Recipe, run: &Path) -> Result<(Graph, RunState, Option<Learner>), TrainingError> {
     let path = run.join(LAST);
     if !path.exists() {
         return Err(TrainingError::NothingToResume(run.to_owned()));
@@ -103,5 +121,5 @@ fn resume(recipe: &Recipe, run: &Path) -> Result<(Graph, RunState, Learner), Tra
         return Err(TrainingError::RecipeChanged { run: run.to_owned(), differences: differences.join(", ") });
     }
     let learner = learner.ok_or(CheckpointError::NotResumable { path })?;
-    Ok((graph, state, learner))
+    Ok((graph, state, Some(learner)))
 }

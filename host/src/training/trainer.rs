@@ -6,8 +6,10 @@ use super::material::Material;
 use super::objective::{Evaluation, Objective};
 use super::train::{LAST, LOG, MODEL};
 use super::validation::validate;
-use super::{CheckpointError, Learner, RunState, TrainingError, atomic, checkpoint};
+use super::{CheckpointError, Learner, RunState, Teacher, TrainingError, atomic, checkpoint};
+use crate::loss::distillation::Rows;
 use crate::loss::{Batch, Outputs};
+use crate::mining::Memory;
 use crate::network::{Engine, Gradients, Graph, Role};
 use crate::progress::Progress;
 use crate::sampler::PkSampler;
@@ -25,6 +27,7 @@ pub struct Trainer<'a> {
     engine: Engine,
     gradients: Gradients,
     objective: Objective,
+    teacher: Option<Teacher>,
     batches_per_epoch: u64,
     /// The epoch whose end was saved last.
     saved: u64,
@@ -44,6 +47,7 @@ impl<'a> Trainer<'a> {
             engine: Engine::new(&graph, sampler.batch_size(), threads),
             gradients: Gradients::zeros(&graph),
             objective: Objective::new(&state.recipe.losses),
+            teacher: None,
             batches_per_epoch: sampler.batches_per_epoch() as u64,
             saved: state.epoch,
             state,
@@ -51,6 +55,12 @@ impl<'a> Trainer<'a> {
             graph,
             learner,
         }
+    }
+
+    /// Lets a distillation learn from `teacher`.
+    pub fn taught_by(mut self, teacher: Option<Teacher>) -> Self {
+        self.teacher = teacher;
+        self
     }
 
     /// Writes the checkpoint to resume from, and the log.
@@ -119,13 +129,18 @@ impl<'a> Trainer<'a> {
     /// One batch: forward, losses, backward, update.
     fn step(&mut self, batch: &PreparedBatch) -> Result<StepReport, TrainingError> {
         let dimension = self.graph.dimension();
+        let taught = self.teacher.as_ref().map(|teacher| (teacher.rows(&batch.pictures), teacher.dimension));
+        let remembering = self.remembering();
         let outputs = self.engine.forward(&mut self.graph, &batch.pixels, batch.classes.len());
         let embeddings = |embeddings| Batch { embeddings, dimension, identities: &batch.classes };
+        let present = embeddings(outputs.raw);
         let outputs = Outputs {
-            raw: embeddings(outputs.raw),
+            raw: present,
             neck: embeddings(outputs.embedding),
             pictures: &batch.pictures,
             triplets: &batch.triplets,
+            teacher: taught.as_ref().map(|(values, dimension)| Rows { values, dimension: *dimension }),
+            past: self.learner.memory.as_ref().filter(|_| remembering).map(Memory::past),
         };
         let Evaluation { report, raw, neck, learned, collapse } =
             self.objective.evaluate(&outputs, &self.learner.learned);
@@ -136,6 +151,10 @@ impl<'a> Trainer<'a> {
             tracing::warn!("{collapse}");
             self.state.totals.warn(collapse.to_string());
         }
+        self.objective.follow(&outputs, &mut self.learner.learned);
+        if let Some(memory) = &mut self.learner.memory {
+            memory.remember(&present);
+        }
         self.engine.backward(&self.graph, &raw, &neck, &mut self.gradients);
         self.update(&learned);
         Ok(report)
@@ -144,7 +163,7 @@ impl<'a> Trainer<'a> {
     /// Optimizer and average, from the network's gradients and those of what the losses learn.
     fn update(&mut self, learned_gradients: &[Vec<f32>]) {
         let factor = self.rate_factor();
-        let Learner { learned, optimizer, average } = &mut self.learner;
+        let Learner { learned, optimizer, average, .. } = &mut self.learner;
         optimizer.begin_step();
         let parameters = self.graph.parameters.iter_mut().zip(&self.gradients.values);
         for (index, (parameter, gradient)) in parameters.enumerate() {
@@ -160,6 +179,12 @@ impl<'a> Trainer<'a> {
         if let Some(average) = average {
             average.update(&self.graph);
         }
+    }
+
+    /// Whether the losses look at past batches already.
+    fn remembering(&self) -> bool {
+        let epochs = self.learner.optimizer.step as f64 / self.batches_per_epoch.max(1) as f64;
+        epochs >= f64::from(self.state.recipe.memory.start)
     }
 
     fn rate_factor(&self) -> f32 {

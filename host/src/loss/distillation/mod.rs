@@ -5,15 +5,16 @@
 
 mod relational;
 
-use super::Classifier;
 use super::normalize::Normalized;
+use super::{Classifier, Learned, Loss, LossError, Outputs, Sizes, TermValue};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The settings of a recipe's `distillation`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Settings {
+pub struct DistillationSettings {
     /// Factor on the sum of the terms below.
     pub weight: f32,
     /// The teacher: an `.onnx` model, a checkpoint, or a `.safetensors` file of its embeddings of the training pictures.
@@ -31,7 +32,7 @@ pub struct Settings {
     pub angle: f32,
 }
 
-impl Default for Settings {
+impl Default for DistillationSettings {
     fn default() -> Self {
         let teacher = PathBuf::new();
         Self { weight: 1.0, teacher, centre: true, cosine: 1.0, similarity: 10.0, distance: 0.0, angle: 0.0 }
@@ -61,10 +62,57 @@ pub struct Distillation {
     pub projection: Option<Vec<f32>>,
 }
 
-impl Settings {
+impl DistillationSettings {
     /// Whether a projection has to be learned: for the cosine term, when dimensions differ.
     pub fn needs_projection(&self, student: usize, teacher: usize) -> bool {
         self.cosine > 0.0 && student != teacher
+    }
+}
+
+impl Loss for DistillationSettings {
+    fn weight(&self) -> f32 {
+        self.weight
+    }
+
+    fn check(&self) -> Result<(), LossError> {
+        let factors = [
+            ("cosine", self.cosine),
+            ("similarity", self.similarity),
+            ("distance", self.distance),
+            ("angle", self.angle),
+        ];
+        for (key, factor) in factors {
+            LossError::unless_within(key, factor, (0.0, 1e6), "a factor from 0")?;
+        }
+        if factors.iter().all(|(_, factor)| *factor == 0.0) {
+            let remedy = "give a factor above 0 to cosine, similarity, distance or angle";
+            return Err(LossError::Contradiction { what: "nothing is distilled", remedy });
+        }
+        if self.teacher.as_os_str().is_empty() {
+            let remedy = "name an .onnx model, a checkpoint or a file of embeddings, as in teacher = \"teacher.onnx\"";
+            return Err(LossError::Contradiction { what: "no teacher", remedy });
+        }
+        Ok(())
+    }
+
+    fn needs_positives(&self) -> bool {
+        false
+    }
+
+    fn untrained(&self, sizes: Sizes, rng: &mut ChaCha8Rng) -> Learned {
+        match sizes.teacher.filter(|&teacher| self.needs_projection(sizes.dimension, teacher)) {
+            Some(teacher) => Learned::Projection(Classifier::new(sizes.dimension, teacher, rng)),
+            None => Learned::Nothing,
+        }
+    }
+
+    fn evaluate(&self, outputs: &Outputs<'_>, learned: &Learned) -> TermValue {
+        let Some(teacher) = outputs.teacher else { return TermValue::default() };
+        let projection = if let Learned::Projection(projection) = learned { Some(projection) } else { None };
+        let student = Rows { values: outputs.neck.embeddings, dimension: outputs.neck.dimension };
+        let loss = distillation(student, teacher, projection, self);
+        let learned = loss.projection.unwrap_or_default();
+        TermValue { value: loss.value, neck: loss.gradient, learned, ..TermValue::default() }
     }
 }
 
@@ -84,7 +132,7 @@ pub fn distillation(
     student: Rows<'_>,
     teacher: Rows<'_>,
     projection: Option<&Classifier>,
-    settings: &Settings,
+    settings: &DistillationSettings,
 ) -> Distillation {
     let goal = Normalized::new(teacher.values, teacher.dimension);
     let goal = Rows { values: &goal.rows, dimension: teacher.dimension };

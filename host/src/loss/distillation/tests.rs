@@ -3,17 +3,17 @@
 use super::super::check::{self, EdgeCase};
 use super::*;
 
-fn off() -> Settings {
-    Settings { cosine: 0.0, similarity: 0.0, distance: 0.0, angle: 0.0, ..Settings::default() }
+fn off() -> DistillationSettings {
+    DistillationSettings { cosine: 0.0, similarity: 0.0, distance: 0.0, angle: 0.0, ..DistillationSettings::default() }
 }
 
-fn each_term() -> [Settings; 5] {
+fn each_term() -> [DistillationSettings; 5] {
     [
-        Settings { cosine: 2.0, ..off() },
-        Settings { similarity: 10.0, ..off() },
-        Settings { distance: 3.0, ..off() },
-        Settings { angle: 5.0, ..off() },
-        Settings { cosine: 1.0, similarity: 2.0, distance: 0.5, angle: 0.25, ..off() },
+        DistillationSettings { cosine: 2.0, ..off() },
+        DistillationSettings { similarity: 10.0, ..off() },
+        DistillationSettings { distance: 3.0, ..off() },
+        DistillationSettings { angle: 5.0, ..off() },
+        DistillationSettings { cosine: 1.0, similarity: 2.0, distance: 0.5, angle: 0.25, ..off() },
     ]
 }
 
@@ -48,7 +48,7 @@ fn plain(
     (x, dimension): (&[f64], usize),
     (t, goal): (&[f64], usize),
     projection: Option<&[f64]>,
-    settings: &Settings,
+    settings: &DistillationSettings,
 ) -> f64 {
     let (s, t) = (unit(x, dimension), unit(t, goal));
     let count = s.len();
@@ -134,7 +134,7 @@ fn relations_do_not_depend_on_the_axes() {
     let teacher = EdgeCase::random(8, &[0; 9], 6).embeddings;
     let turned: Vec<f32> = teacher.chunks_exact(6).flat_map(|row| row.iter().rev().copied()).collect();
     let rows = |values| Rows { values, dimension: 6 };
-    let value = |settings: &Settings| distillation(rows(&turned), rows(&teacher), None, settings).value;
+    let value = |settings: &DistillationSettings| distillation(rows(&turned), rows(&teacher), None, settings).value;
     let [cosine, similarity, distance, angle, _] = each_term();
     assert!(value(&cosine) > 0.5);
     assert!([similarity, distance, angle].iter().all(|settings| value(settings) < 1e-5));
@@ -166,7 +166,7 @@ fn without_a_projection_for_other_dimensions_only_relations_count() {
     let student = EdgeCase::random(11, &[0; 5], 4).embeddings;
     let teacher = EdgeCase::random(12, &[0; 5], 7).embeddings;
     let (student, teacher) = (Rows { values: &student, dimension: 4 }, Rows { values: &teacher, dimension: 7 });
-    let both = Settings { cosine: 1.0, similarity: 1.0, ..off() };
-    let one = Settings { similarity: 1.0, ..off() };
+    let both = DistillationSettings { cosine: 1.0, similarity: 1.0, ..off() };
+    let one = DistillationSettings { similarity: 1.0, ..off() };
     assert_eq!(distillation(student, teacher, None, &both), distillation(student, teacher, None, &one));
 }

@@ -2,14 +2,16 @@
 //!
 //! Tensors, all little-endian f32: `network/<parameter>`; for resuming also `step`, `loss/<n>` (what the recipe's
 //! n-th loss learns for itself, such as a classifier), `first/<n>` and `second/<n>` (the optimizer's moments, n counting the
-//! network's parameters and then the losses) and `average/<parameter>`. The header's metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
+//! network's parameters and then the losses), `average/<parameter>` and `memory/…` (embeddings of past batches and whose they
+//! are). The header's metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
 
 use super::average::Average;
 use super::history::{EpochRecord, Totals};
 use super::optimizer::Optimizer;
 use super::recipe::{Recipe, RecipeError};
 use super::{atomic, objective, tensors};
-use crate::loss::Learned;
+use crate::loss::{Batch, Learned, Sizes};
+use crate::mining::Memory;
 use crate::network::{Graph, NetworkError, by_name};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -40,6 +42,9 @@ pub struct RunState {
     pub identities: Vec<String>,
     /// Names of the identities held out.
     pub held_out: Vec<String>,
+    /// Components of the teacher's embeddings, in a run that distils.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<usize>,
     /// Epochs finished.
     pub epoch: u64,
     /// The epoch under way: its number of batches done and their sums.
@@ -59,6 +64,8 @@ pub struct Learner {
     pub optimizer: Optimizer,
     /// Running average of the network, where the recipe wants one.
     pub average: Option<Average>,
+    /// Embeddings of past batches, where the recipe wants them.
+    pub memory: Option<Memory>,
 }
 
 /// Why a checkpoint cannot be read or written.
@@ -205,12 +212,15 @@ pub(super) fn write(
 }
 
 impl Learner {
-    /// Untrained, for `graph` and so many identities.
-    pub fn new(recipe: &Recipe, graph: &Graph, identities: usize) -> Self {
-        let learned = objective::untrained(&recipe.losses, graph.dimension(), identities, recipe.seed);
+    /// Untrained, for `graph` in the run of `state`.
+    pub fn new(state: &RunState, graph: &Graph) -> Self {
+        let recipe = &state.recipe;
+        let sizes = Sizes { dimension: graph.dimension(), identities: state.identities.len(), teacher: state.teacher };
+        let learned = objective::untrained(&recipe.losses, sizes, recipe.seed);
         let optimizer = Optimizer::new(recipe.optimizer, &lengths(graph, &learned));
         let average = (recipe.average > 0.0).then(|| Average::new(recipe.average, graph));
-        Self { learned, optimizer, average }
+        let memory = (recipe.memory.size > 0).then(|| Memory::new(recipe.memory.size, graph.dimension()));
+        Self { learned, optimizer, average, memory }
     }
 
     fn write(&self, graph: &Graph, writer: &mut Writer) {
@@ -229,10 +239,13 @@ impl Learner {
             }
             writer.add_counter("average_updates", average.updates);
         }
+        if let Some(memory) = &self.memory {
+            write_memory(memory, writer);
+        }
     }
 
     fn read(state: &RunState, graph: &Graph, reader: &Reader<'_>) -> Result<Self, CheckpointError> {
-        let mut learner = Self::new(&state.recipe, graph, state.identities.len());
+        let mut learner = Self::new(state, graph);
         for (index, learned) in learner.learned.iter_mut().enumerate().filter(|(_, l)| !l.values().is_empty()) {
             let values = reader.read(&format!("loss/{index}"), &learned.shape())?;
             learned.values_mut().copy_from_slice(&values);
@@ -250,15 +263,37 @@ impl Learner {
             }
             average.updates = reader.read_counter("average_updates")?;
         }
+        if learner.memory.is_some() {
+            learner.memory = Some(read_memory(state.recipe.memory.size, graph.dimension(), reader)?);
+        }
         Ok(learner)
     }
+}
+
+fn write_memory(memory: &Memory, writer: &mut Writer) {
+    let Batch { embeddings, dimension, identities } = memory.past();
+    writer.add_counter("memory/next", memory.next() as u64);
+    writer.add_counter("memory/count", identities.len() as u64);
+    writer.add("memory/embeddings".into(), &[identities.len(), dimension], embeddings);
+    writer.add_integers("memory/identities", identities);
+}
+
+fn read_memory(size: usize, dimension: usize, reader: &Reader<'_>) -> Result<Memory, CheckpointError> {
+    let count = reader.read_counter("memory/count")? as usize;
+    let embeddings = reader.read("memory/embeddings", &[count, dimension])?;
+    let identities = reader.read_integers("memory/identities", count)?;
+    let past = Batch { embeddings: &embeddings, dimension, identities: &identities };
+    let restored = Memory::restored(size, &past, reader.read_counter("memory/next")? as usize);
+    restored.ok_or_else(|| {
+        reader.unfit("memory/embeddings", format!("has {count} rows, which do not fit memory.size = {size}"))
+    })
 }
 
 /// Lengths of what the optimizer changes: the network's parameters (0 for running statistics), then what the losses learn.
 fn lengths(graph: &Graph, learned: &[Learned]) -> Vec<usize> {
     let trained = |role| role != crate::network::Role::Statistic;
     let network = graph.parameters.iter().map(|p| if trained(p.role) { p.values.len() } else { 0 });
-    network.chain(learned.iter().map(|learned| learned.values().len())).collect()
+    network.chain(learned.iter().map(Learned::trained)).collect()
 }
 
 fn read_state(path: &Path, reader: &Reader<'_>) -> Result<RunState, CheckpointError> {

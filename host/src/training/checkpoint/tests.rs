@@ -1,20 +1,20 @@
 //! What a checkpoint keeps, and what is refused.
 
 use super::*;
+use crate::loss::LossTerm;
+use crate::loss::center::CenterSettings;
+use crate::loss::distillation::DistillationSettings;
 
 fn checkpoint(average: f32) -> Checkpoint {
     let mut recipe = Recipe { average, ..Recipe::default() };
     recipe.network.input = [32, 16];
     recipe.network.embedding = 8;
     recipe.network.name = "mobilenet_v2_0.25".into();
+    let teacher = PathBuf::from("teacher.onnx");
+    recipe.losses.push(LossTerm::Center(CenterSettings::default()));
+    recipe.losses.push(LossTerm::Distillation(DistillationSettings { teacher, ..DistillationSettings::default() }));
+    recipe.memory.size = 5;
     let mut graph = by_name(&recipe.network.name, [32, 16], 8, 5).unwrap();
-    let mut learner = Learner::new(&recipe, &graph, 3);
-    learner.learned.iter_mut().flat_map(Learned::values_mut).for_each(|x| *x += 0.25);
-    learner.optimizer.step = u64::MAX - 7;
-    learner.optimizer.first.iter_mut().flatten().for_each(|m| *m = 1e-30);
-    for parameter in &mut graph.parameters {
-        parameter.values.iter_mut().for_each(|x| *x += 0.1);
-    }
     let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
     let mut totals = Totals::default();
     totals.warn("a warning".into());
@@ -24,11 +24,19 @@ fn checkpoint(average: f32) -> Checkpoint {
         dataset: "test".into(),
         identities: names(&["a", "b", "ç"]),
         held_out: names(&["d"]),
+        teacher: Some(12),
         epoch: 2,
         totals,
         history: vec![EpochRecord { epoch: 1, loss: 0.1, validation_map: Some(0.3), ..EpochRecord::default() }],
         best_map: Some(0.3),
     };
+    let mut learner = Learner::new(&state, &graph);
+    learner.learned.iter_mut().flat_map(Learned::values_mut).for_each(|x| *x += 0.25);
+    learner.optimizer.step = u64::MAX - 7;
+    learner.optimizer.first.iter_mut().flatten().for_each(|m| *m = 1e-30);
+    for parameter in &mut graph.parameters {
+        parameter.values.iter_mut().for_each(|x| *x += 0.1);
+    }
     Checkpoint { graph, state, learner: Some(learner) }
 }
 
@@ -49,6 +57,23 @@ fn everything_survives_the_disk() {
         model.save(&path).unwrap();
         assert_eq!(Checkpoint::load(&path).unwrap(), model);
     }
+}
+
+#[test]
+fn past_batches_survive_the_disk_and_damage_to_them_is_named() {
+    let mut before = checkpoint(0.0);
+    for rows in [0, 3, 4] {
+        let embeddings: Vec<f32> = (0..rows * 8).map(|x| x as f32).collect();
+        let identities = [2, 0, 1, u32::MAX];
+        let batch = Batch { embeddings: &embeddings, dimension: 8, identities: &identities[..rows] };
+        before.learner.as_mut().unwrap().memory.as_mut().unwrap().remember(&batch);
+        let (_folder, path) = saved(&before);
+        assert_eq!(Checkpoint::load(&path).unwrap(), before);
+    }
+    before.state.recipe.memory.size = 4;
+    let (_folder, path) = saved(&before);
+    let error = Checkpoint::load(&path).unwrap_err().to_string();
+    assert!(error.contains("memory/embeddings") && error.contains("memory.size = 4"), "{error}");
 }
 
 #[test]

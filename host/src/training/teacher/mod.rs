@@ -14,7 +14,7 @@ pub use error::TeacherError;
 
 use super::material::Material;
 use crate::dataset::Dataset;
-use crate::loss::distillation::Settings;
+use crate::loss::distillation::DistillationSettings;
 use crate::progress::Progress;
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -39,7 +39,7 @@ impl Teacher {
     /// # Errors
     /// [`TeacherError`].
     pub fn open(
-        settings: &Settings,
+        settings: &DistillationSettings,
         (data, material): (&Dataset, &Material),
         run: &Path,
         progress: &dyn Progress,
@@ -60,7 +60,7 @@ impl Teacher {
                 Some(table) => table.select(&pictures, path, &data.name)?,
                 None => embed::embed(path, &bytes, (&material.samples, &pictures), progress)?,
             };
-            let table = table.from_file(path, fingerprint);
+            let table = table.attributed_to(path, fingerprint);
             table.write(&kept)?;
             table
         };

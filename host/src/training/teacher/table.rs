@@ -45,7 +45,7 @@ impl Table {
     }
 
     /// The same, as what the file at `path` gave.
-    pub fn from_file(mut self, path: &Path, fingerprint: String) -> Self {
+    pub fn attributed_to(mut self, path: &Path, fingerprint: String) -> Self {
         self.header.source = path.display().to_string();
         self.header.fingerprint = fingerprint;
         self

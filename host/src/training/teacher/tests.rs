@@ -33,8 +33,8 @@ fn material(data: &Dataset) -> Material {
     Material { train, samples: data.train.clone(), classes, held_out: dataset::Images::default() }
 }
 
-fn settings(teacher: PathBuf, centre: bool) -> Settings {
-    Settings { teacher, centre, ..Settings::default() }
+fn settings(teacher: PathBuf, centre: bool) -> DistillationSettings {
+    DistillationSettings { teacher, centre, ..DistillationSettings::default() }
 }
 
 fn onnx(folder: &Path, graph: &Graph) -> PathBuf {
@@ -86,7 +86,7 @@ fn a_run_embeds_once_and_others_can_take_its_file() {
     let material = material(&data);
     let teacher = settings(onnx(folder.path(), &network(42)), false);
     let count = Counting(AtomicU64::new(0), u64::MAX);
-    let open = |teacher: &Settings, run: &Path| Teacher::open(teacher, (&data, &material), run, &count);
+    let open = |teacher: &DistillationSettings, run: &Path| Teacher::open(teacher, (&data, &material), run, &count);
     let first = open(&teacher, &run).unwrap();
     assert_eq!(count.0.load(Ordering::Relaxed), 5);
     assert_eq!(open(&teacher, &run).unwrap(), first);
