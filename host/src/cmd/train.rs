@@ -6,29 +6,33 @@ use crate::loss::LossTerm;
 use crate::training::{Checkpoint, EpochRecord, LAST, Options, Recipe, train};
 use crate::ui::{Align, Table};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "EXAMPLES:
   deja train synthetic --out run
   deja train market1501/ --out run --recipe recipe.toml
   deja train vehicles/manifest.csv --out run --network mobilenet_v2_0.5 --input 64x64 --epochs 60
   deja train synthetic --out run --loss batch_hard,cross_entropy
-  deja train synthetic --out run --resume";
+  deja train synthetic --out run --resume
+  deja train --print-recipe default > recipe.toml";
 
 /// Trains a network to tell identities apart
 ///
 /// Everything a run depends on is in its recipe; the options here override it. The folder of the run holds
-/// last.safetensors to resume from, model.safetensors when it is finished, and log.jsonl with a line an epoch.
+/// last.safetensors to resume from, model.safetensors and report.html when it is finished, and log.jsonl with a line an epoch.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = long_help())]
 pub struct Args {
     /// Data set: Market-1501 folders, a folder per identity, a CSV manifest, or `synthetic`
-    #[arg(value_name = "DATA", long_help = format!("Data set:\n{}", dataset::LAYOUTS))]
-    data: PathBuf,
+    #[arg(value_name = "DATA", required_unless_present = "print_recipe", long_help = format!("Data set:\n{}", dataset::LAYOUTS))]
+    data: Option<PathBuf>,
     /// Folder of the run
-    #[arg(long, value_name = "RUN")]
-    out: PathBuf,
-    /// Recipe in TOML; what it leaves out has a default
+    #[arg(long, value_name = "RUN", required_unless_present = "print_recipe")]
+    out: Option<PathBuf>,
+    /// Print a recipe, whole, to start one's own from: one that is shipped, or a file with its gaps filled
+    #[arg(long, value_name = "NAME", exclusive = true)]
+    print_recipe: Option<PathBuf>,
+    /// Recipe in TOML, or the name of one that is shipped; what it leaves out has a default
     #[arg(long, value_name = "R.toml")]
     recipe: Option<PathBuf>,
     /// Network, such as mobilenet_v2_0.35
@@ -56,8 +60,8 @@ pub struct Args {
 
 impl Args {
     /// The recipe's file, or that of the run to resume, or the default; then the options.
-    fn recipe(&self) -> anyhow::Result<Recipe> {
-        let last = self.out.join(LAST);
+    fn recipe(&self, run: &Path) -> anyhow::Result<Recipe> {
+        let last = run.join(LAST);
         let mut recipe = match &self.recipe {
             Some(path) => Recipe::read(path)?,
             None if self.resume && last.exists() => Checkpoint::load(&last)?.state.recipe,
@@ -83,10 +87,16 @@ impl Args {
 /// # Errors
 /// An unusable data set or recipe, a diverged run, an interruption.
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let recipe = args.recipe()?;
-    let data = dataset::open(&args.data)?;
+    if let Some(name) = &args.print_recipe {
+        return context.say(toml::to_string(&Recipe::read(name)?)?.trim_end());
+    }
+    let (Some(data), Some(run)) = (&args.data, &args.out) else {
+        anyhow::bail!("give a data set, and the folder of the run with --out");
+    };
+    let recipe = args.recipe(run)?;
+    let data = dataset::open(data)?;
     let options = Options { resume: args.resume, threads: args.threads };
-    let outcome = train(&data, &recipe, &args.out, options, context.progress())?;
+    let outcome = train(&data, &recipe, run, options, context.progress())?;
     for skipped in &outcome.skipped {
         context.warn(format_args!("skipped {}: {}", skipped.path.display(), skipped.reason));
     }
@@ -94,9 +104,16 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     context.say(table(&outcome.history))?;
     let model = context.style.bold(outcome.model.display());
     context.say(format_args!("\ntrained on {pictures} pictures of {identities} identities: {model}"))?;
+    if let Some(best) = outcome.best {
+        let ended = outcome.history.len();
+        context.say(format_args!("its weights are those of epoch {}, the best of {ended}", best.epoch))?;
+    }
+    context.say(format_args!("how it went: {}", outcome.report.display()))?;
     let last = outcome.history.iter().rev();
     context.finish(&json!({
         "model": outcome.model,
+        "report": outcome.report,
+        "best_epoch": outcome.best.map(|best| best.epoch),
         "pictures": pictures,
         "identities": identities,
         "skipped": outcome.skipped.iter().map(|skipped| &skipped.path).collect::<Vec<_>>(),
@@ -104,6 +121,18 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         "validation_rank1": last.clone().find_map(|record| record.validation_rank1),
         "epochs": outcome.history,
     }))
+}
+
+/// The examples, the shipped recipes, and every setting with its default.
+fn long_help() -> String {
+    let shipped = |name: &str| format!("  {name:<14} {}\n", Recipe::purpose(name).unwrap_or_default());
+    let recipes: String = Recipe::names().map(shipped).collect();
+    let defaults = toml::to_string(&Recipe::default()).unwrap_or_default();
+    let defaults: String = defaults.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect();
+    format!(
+        "{EXAMPLES}\n\nSHIPPED RECIPES (--recipe NAME; --print-recipe NAME shows one whole):\n{recipes}\nA RECIPE, with the \
+         defaults of what it leaves out:\n{defaults}"
+    )
 }
 
 /// The epochs that looked at held-out identities, and the last one.

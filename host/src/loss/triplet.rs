@@ -180,7 +180,6 @@ fn add_distance_gradient(gradient: &mut [f32], batch: &Batch<'_>, (i, j): (usize
 mod tests {
     use super::super::check::{self, EdgeCase, plain_batch_hard};
     use super::*;
-    use crate::mining::CollapseWatch;
 
     fn fast(batch: &Batch<'_>, margin: Margin) -> MetricLoss {
         let distances = Distances::new(batch.embeddings, batch.dimension);
@@ -265,19 +264,5 @@ mod tests {
         let long = settings.on(&Batch { embeddings: &longer, ..case.batch() }, &[]);
         assert!((short.value - long.value).abs() < 1e-6);
         assert!(short.positive_distance <= 2.0 && short.negative_distance <= 2.0);
-    }
-
-    /// Embeddings of one direction and different lengths are spread out, but not where a normalized loss measures them.
-    #[test]
-    fn a_collapse_of_directions_is_seen_where_the_loss_measures() {
-        let embeddings: Vec<f32> = (1..=8).flat_map(|length| [length as f32, 2.0 * length as f32]).collect();
-        let batch = Batch { embeddings: &embeddings, dimension: 2, identities: &[0, 0, 1, 1, 2, 2, 3, 3] };
-        let collapses = |normalize| {
-            let settings = settings(Margin::Hinge(0.3), normalize);
-            let mut watch = CollapseWatch::new(Some(0.3));
-            let loss = settings.on(&batch, &[]).value;
-            (0..30).filter(|_| watch.observe(loss, &settings.measured(&batch), batch.dimension).is_some()).count()
-        };
-        assert_eq!((collapses(true), collapses(false)), (1, 0));
     }
 }

@@ -1,16 +1,13 @@
 //! Which triplets of a batch (or of a whole set) are worth learning from.
 //!
-//! A strategy a file: it reads distances and identities and names [`Triplet`]s; `loss` decides what they cost. `collapse`
-//! watches for the way in which mining the hardest goes wrong.
+//! A strategy a file: it reads distances and identities and names [`Triplet`]s; `loss` decides what they cost.
 
 pub mod batch_hard;
-pub mod collapse;
 pub mod cross_batch;
 pub mod distance;
 pub mod memory;
 
 pub use batch_hard::batch_hard;
-pub use collapse::CollapseWatch;
 pub use distance::{Distances, distance};
 pub use memory::Memory;
 

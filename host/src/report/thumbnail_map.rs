@@ -50,9 +50,9 @@ pub fn add(page: &mut Page, thumbnails: &[Thumbnail], maps: &[Arrangement<'_>]) 
     }
     html.push_str("</defs></svg>\n");
     for map in maps {
-        let _ = write!(
+        let _ = writeln!(
             html,
-            "<figure class=\"map\"><h3>{}</h3>{}<figcaption>{}</figcaption></figure>\n",
+            "<figure class=\"map\"><h3>{}</h3>{}<figcaption>{}</figcaption></figure>",
             escape(map.title),
             draw(thumbnails, &map.points),
             escape(map.caption)

@@ -1,5 +1,7 @@
 //! Why a training run cannot begin or go on.
 
+use super::report::ReportError;
+use super::watchdog::Trouble;
 use super::{CheckpointError, RecipeError, TeacherError};
 use crate::dataset::DatasetError;
 use crate::network::NetworkError;
@@ -69,6 +71,36 @@ pub enum TrainingError {
         what: &'static str,
         /// The last epoch whose end was saved (0: none).
         saved: u64,
+    },
+    /// The watchdog stopped it.
+    #[error(
+        "epoch {epoch}: {trouble}. The recipe's [watchdog] stops the run there; the checkpoint of epoch {saved} is kept. Begin a \
+         new run with one of the remedies, or with the reaction \"warn\""
+    )]
+    Stopped {
+        /// From 1.
+        epoch: u64,
+        /// What went wrong.
+        trouble: Trouble,
+        /// The last epoch whose end was saved (0: none).
+        saved: u64,
+    },
+    /// Early stopping without anybody to watch.
+    #[error(
+        "early_stopping watches held-out identities, but of {identities} identities none can be held out: add pictures of others, \
+         or set early_stopping.patience = 0"
+    )]
+    NothingHeldOut {
+        /// Of the data set.
+        identities: usize,
+    },
+    /// The page that shows the run.
+    #[error("{}: the report cannot be written; the trained model beside it is whole", path.display())]
+    Report {
+        /// The page.
+        path: PathBuf,
+        /// What went wrong.
+        source: ReportError,
     },
     /// The user stopped it.
     #[error("interrupted in epoch {epoch}; {} is saved: go on with --resume", run.display())]

@@ -1,5 +1,6 @@
 //! What is known about each epoch of a run, kept in the checkpoint and written as one JSON line an epoch.
 
+use super::triplet_shares::TripletShares;
 use serde::{Deserialize, Serialize};
 
 /// One finished epoch. Losses are means over its batches.
@@ -23,6 +24,9 @@ pub struct EpochRecord {
     pub negative_distance: f32,
     /// Share of pictures whose identity the classifier found.
     pub id_correct: f32,
+    /// Classes of all valid triplets of its batches.
+    #[serde(default)]
+    pub triplets: TripletShares,
     /// Learning rate of the last step.
     pub learning_rate: f32,
     /// Pictures trained on per second, of this session if the epoch was interrupted.
@@ -54,6 +58,8 @@ pub struct StepReport {
     pub negative_distance: f32,
     /// Share of identities found.
     pub id_correct: f32,
+    /// Classes of all valid triplets.
+    pub triplets: TripletShares,
 }
 
 /// Sums over the batches of an unfinished epoch.
@@ -63,6 +69,8 @@ pub struct Totals {
     pub batches: u64,
     sums: [f64; 7],
     terms: Vec<f64>,
+    #[serde(default)]
+    triplets: [f64; 3],
     warnings: Vec<String>,
 }
 
@@ -81,6 +89,8 @@ impl Totals {
         ];
         self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += f64::from(value));
         self.terms.resize(step.terms.len(), 0.0);
+        let shares = step.triplets.to_array();
+        self.triplets.iter_mut().zip(shares).for_each(|(sum, share)| *sum += f64::from(share));
         self.terms.iter_mut().zip(&step.terms).for_each(|(sum, &value)| *sum += f64::from(value));
     }
 
@@ -103,6 +113,7 @@ impl Totals {
             positive_distance: mean(4),
             negative_distance: mean(5),
             id_correct: mean(6),
+            triplets: TripletShares::from_array(self.triplets.map(per_batch)),
             warnings: self.warnings.clone(),
             ..EpochRecord::default()
         }
@@ -129,14 +140,22 @@ mod tests {
             positive_distance: 4.0,
             negative_distance: 5.0,
             id_correct: 0.25,
+            triplets: TripletShares { easy: 0.5, semi_hard: 0.25, hard: 0.25 },
         };
         let mut totals = Totals::default();
         totals.add(&step);
-        totals.add(&StepReport { loss: 5.0, id_correct: 0.75, terms: vec![3.0, 6.0], ..step });
+        totals.add(&StepReport {
+            loss: 5.0,
+            id_correct: 0.75,
+            terms: vec![3.0, 6.0],
+            triplets: TripletShares::default(),
+            ..step
+        });
         totals.warn("look here".into());
         let record = totals.record(7);
         assert_eq!((record.epoch, record.loss, record.negative_distance, record.id_correct), (7, 4.0, 5.0, 0.5));
         assert_eq!((record.metric_loss, record.terms.as_slice()), (1.0, &[2.0, 4.0][..]));
+        assert_eq!(record.triplets, TripletShares { easy: 0.25, semi_hard: 0.125, hard: 0.125 });
         assert_eq!(record.warnings, ["look here"]);
         let lines = to_json_lines(&[record.clone(), record.clone()]).unwrap();
         assert_eq!(lines.lines().count(), 2);

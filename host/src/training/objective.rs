@@ -2,15 +2,15 @@
 
 use super::history::StepReport;
 use super::randomness::{Purpose, stream};
-use crate::loss::{Learned, Loss, LossTerm, Margin, Outputs, Sizes, TermValue, TripletSettings};
-use crate::mining::CollapseWatch;
-use crate::mining::collapse::Collapse;
+use super::triplet_shares::TripletShares;
+use super::vitals::Vitals;
+use crate::loss::{Batch, Learned, Loss, LossTerm, Margin, Outputs, Sizes, TermValue, TripletSettings};
+use crate::mining::Distances;
 
-/// The losses of a run, with the watch over the first triplet loss among them.
+/// The losses of a run.
 #[derive(Debug, Clone)]
 pub struct Objective {
     terms: Vec<LossTerm>,
-    watch: Option<CollapseWatch>,
 }
 
 /// The sum's value and gradients, weighted.
@@ -24,8 +24,17 @@ pub struct Evaluation {
     pub neck: Vec<f32>,
     /// ∂L/∂ what each loss learns for itself; empty where it learns nothing.
     pub learned: Vec<Vec<f32>>,
-    /// Set when the embeddings have collapsed.
-    pub collapse: Option<Collapse>,
+}
+
+/// What a batch looks like where the first triplet loss measures it; where there is none, on normalized embeddings.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct View {
+    /// For the watchdog.
+    pub vitals: Vitals,
+    /// The distance on which the loss works, where it has one.
+    pub reach: Option<f32>,
+    /// Classes of all valid triplets.
+    pub triplets: TripletShares,
 }
 
 /// What each loss learns for itself, before the first step.
@@ -43,22 +52,17 @@ pub fn untrained(terms: &[LossTerm], sizes: Sizes, seed: u64) -> Vec<Learned> {
 impl Objective {
     /// L = Σ weight · loss over `terms`.
     pub fn new(terms: &[LossTerm]) -> Self {
-        let watch = terms.iter().find_map(triplet).map(|settings| match settings.charged() {
-            Margin::Hinge(margin) => CollapseWatch::new(Some(margin)),
-            Margin::Soft => CollapseWatch::new(None),
-        });
-        Self { terms: terms.to_vec(), watch }
+        Self { terms: terms.to_vec() }
     }
 
     /// The losses of one batch; `learned` as [`untrained`] made it.
-    pub fn evaluate(&mut self, outputs: &Outputs<'_>, learned: &[Learned]) -> Evaluation {
+    pub fn evaluate(&self, outputs: &Outputs<'_>, learned: &[Learned]) -> Evaluation {
         let values = outputs.raw.embeddings.len();
         let mut sum = Evaluation {
             report: StepReport::default(),
             raw: vec![0.0; values],
             neck: vec![0.0; values],
             learned: Vec::with_capacity(self.terms.len()),
-            collapse: None,
         };
         for (term, learned) in self.terms.iter().zip(learned) {
             let mut value = term.loss().evaluate(outputs, learned);
@@ -70,7 +74,6 @@ impl Objective {
             sum.learned.push(std::mem::take(&mut value.learned));
             tell(&mut sum.report, &value, weight);
         }
-        sum.collapse = self.watched(outputs, &sum.report);
         sum
     }
 
@@ -81,10 +84,34 @@ impl Objective {
         }
     }
 
-    fn watched(&mut self, outputs: &Outputs<'_>, report: &StepReport) -> Option<Collapse> {
-        let (settings, &value) = self.terms.iter().zip(&report.terms).find_map(|(t, v)| Some((triplet(t)?, v)))?;
-        self.watch.as_mut()?.observe(value, &settings.measured(&outputs.raw), outputs.raw.dimension)
+    /// Looks at raw embeddings.
+    pub fn view(&self, raw: &Batch<'_>) -> View {
+        // Lengths do not count where embeddings are compared by their cosine in the end.
+        let unguided = TripletSettings { normalize: true, ..TripletSettings::default() };
+        let guiding = self.terms.iter().find_map(triplet);
+        let settings = guiding.unwrap_or(&unguided);
+        let measured = settings.measured(raw);
+        let distances = Distances::new(&measured, raw.dimension);
+        View {
+            vitals: Vitals::of(raw.embeddings, &measured, raw.dimension),
+            reach: guiding.map(reach),
+            triplets: TripletShares::of(&distances, raw.identities, settings.margin),
+        }
     }
+
+    /// Whether a share of active triplets of 0 means that nothing is taught: a hinge is flat there, a soft margin is not.
+    pub fn is_idle_without_active(&self) -> bool {
+        self.terms.iter().find_map(triplet).is_some_and(|settings| settings.charged() != Margin::Soft)
+    }
+}
+
+/// The margin of a hinge and 1 of a soft margin; normalized embeddings of an untrained network lie close, and are well so.
+fn reach(settings: &TripletSettings) -> f32 {
+    let reach = match settings.charged() {
+        Margin::Hinge(margin) => margin,
+        Margin::Soft => 1.0,
+    };
+    if settings.normalize { reach.min(0.4) } else { reach }
 }
 
 /// Where the losses look at past batches: the mean of the loss within the batch and of that against past ones.
@@ -122,7 +149,6 @@ fn add_scaled(sum: &mut [f32], values: &[f32], factor: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::Batch;
 
     const IDENTITIES: &[u32] = &[0, 0, 1, 1];
     const SIZES: Sizes = Sizes { dimension: 2, identities: 2, teacher: None };
@@ -157,6 +183,22 @@ mod tests {
         assert!(sum.neck.iter().zip(&id.neck).all(|(sum, alone)| *sum == 0.5 * alone));
         assert!(sum.learned[0].is_empty() && sum.learned[1].len() == 4);
         assert!(sum.learned[1].iter().zip(&id.learned[0]).all(|(sum, alone)| *sum == 0.5 * alone));
+    }
+
+    /// Embeddings of one direction and different lengths are spread out, but not where a normalized loss measures them.
+    #[test]
+    fn a_batch_is_looked_at_where_the_loss_measures() {
+        let raw = [1.0, 2.0, 2.0, 4.0, 3.0, 6.0, 4.0, 8.0];
+        let view = |normalize, soft_margin| {
+            let settings = TripletSettings { normalize, soft_margin, margin: 0.5, ..TripletSettings::default() };
+            Objective::new(&[LossTerm::Triplet(settings)]).view(&outputs(&raw).raw)
+        };
+        assert!(view(true, false).vitals.spread < 1e-6 && view(false, false).vitals.spread > 1.0);
+        let reaches =
+            [(false, false), (false, true), (true, true)].map(|(normalize, soft)| view(normalize, soft).reach);
+        assert_eq!(reaches, [Some(0.5), Some(1.0), Some(0.4)]);
+        let id = Objective::new(&[LossTerm::named("cross_entropy").unwrap()]);
+        assert_eq!((id.view(&outputs(&raw).raw).reach, id.is_idle_without_active()), (None, false));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A recipe: everything a run depends on besides its data, as TOML. What is left out has the default that stands here.
 
+use super::early_stopping::EarlyStopping;
 use super::optimizer::OptimizerSettings;
 use super::schedule::Schedule;
+use super::watchdog::WatchdogSettings;
 use crate::augment::{Augment, AugmentError};
 use crate::dataset::Dataset;
 use crate::loss::{LossError, LossTerm};
@@ -37,6 +39,10 @@ pub struct Recipe {
     pub optimizer: OptimizerSettings,
     /// The learning rate over the run.
     pub schedule: Schedule,
+    /// When to end before the last epoch.
+    pub early_stopping: EarlyStopping,
+    /// What to do when the run goes wrong.
+    pub watchdog: WatchdogSettings,
     /// Random changes to pictures.
     pub augment: Augment,
     /// Epochs over which the changes grow from nothing to their full strength; 0 begins with full strength.
@@ -136,6 +142,8 @@ impl Default for Recipe {
             memory: MemorySettings::default(),
             optimizer: OptimizerSettings::default(),
             schedule: Schedule::default(),
+            early_stopping: EarlyStopping::default(),
+            watchdog: WatchdogSettings::default(),
             augment: Augment::default(),
             augment_ramp: 0,
         }
@@ -156,6 +164,13 @@ impl Recipe {
     /// The names that [`Recipe::read`] knows besides paths.
     pub fn names() -> impl Iterator<Item = &'static str> {
         SHIPPED.iter().map(|(name, _)| *name)
+    }
+
+    /// What the shipped recipe `name` is for: the comment at the head of its file.
+    pub fn purpose(name: &str) -> Option<String> {
+        let (_, text) = SHIPPED.iter().find(|(shipped, _)| *shipped == name)?;
+        let lines = text.lines().map_while(|line| line.strip_prefix("# "));
+        Some(lines.collect::<Vec<_>>().join(" "))
     }
 
     /// The shipped recipe that suits a data set: with three pictures of an identity or fewer, `few_pictures`.
@@ -211,6 +226,11 @@ impl Recipe {
         self.check_losses()?;
         within("memory.size", self.memory.size as f32, 0.0, 1e6, "a number of embeddings from 0 (off) to a million")?;
         within("memory.start", self.memory.start, 0.0, 1e6, "a number of epochs from 0")?;
+        if self.early_stopping.is_on() && self.validation <= 0.0 {
+            let expected = "0, or a validation above 0: without held-out identities nobody knows when to stop";
+            let value = self.early_stopping.patience.to_string();
+            return Err(RecipeError::Value { key: "early_stopping.patience", value, expected });
+        }
         within("optimizer.learning_rate", optimizer.learning_rate, 1e-12, 1e3, "a number above 0")?;
         within("optimizer.weight_decay", optimizer.weight_decay, 0.0, 1e3, "a number from 0")?;
         within("optimizer.momentum", optimizer.momentum, 0.0, 0.99999, "a fraction from 0 to 0.99999")?;
@@ -290,9 +310,18 @@ mod tests {
     }
 
     #[test]
+    fn every_shipped_recipe_can_be_read_and_says_what_it_is_for() {
+        for name in Recipe::names() {
+            Recipe::read(Path::new(name)).unwrap();
+            assert!(Recipe::purpose(name).is_some_and(|text| text.ends_with('.')), "{name}");
+        }
+        assert_eq!(Recipe::purpose("none"), None);
+    }
+
+    #[test]
     fn unknown_keys_are_named() {
-        for text in ["epoch = 3", "[sampler]\nidentites = 4", "[augment]\nflipp = 1"] {
-            let key = text.split(['\n', ' ']).find(|word| word.chars().all(char::is_alphabetic)).unwrap();
+        for text in ["epoch = 3", "[sampler]\nidentites = 4", "[augment]\nflipp = 1", "[watchdog]\non_colapse = 1"] {
+            let key = text.split(['\n', ' ']).find(|word| word.chars().all(|c| c.is_alphabetic() || c == '_')).unwrap();
             let message = read(text).unwrap_err().to_string();
             assert!(message.contains(key) && message.contains("recipe.toml"), "{message}");
         }
@@ -346,6 +375,8 @@ mod tests {
             ("[sampler]\npictures = 0", "sampler.pictures"),
             ("[optimizer]\nlearning_rate = 0", "optimizer.learning_rate"),
             ("[augment]\nflip = 2", "augment.flip"),
+            ("validation = 0\n[early_stopping]\npatience = 3", "early_stopping.patience"),
+            ("[watchdog]\non_collapse = \"panic\"", "on_collapse"),
         ] {
             assert!(read(text).unwrap_err().to_string().contains(key), "{text}");
         }

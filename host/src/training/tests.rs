@@ -11,6 +11,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+mod troubles;
+
 const CAMERAS: u32 = 2;
 const SHOTS: u32 = 2;
 

@@ -1,9 +1,11 @@
 //! Begins or resumes a run in a folder, and sees it through.
 
 use super::batches::Source;
+use super::early_stopping::Best;
 use super::history::Totals;
 use super::material::{Material, carve};
 use super::trainer::Trainer;
+use super::watchdog::Watchdog;
 use super::{Checkpoint, CheckpointError, EpochRecord, Learner, Recipe, RunState, Teacher, TrainingError};
 use crate::dataset::{Dataset, Skipped};
 use crate::loss::LossTerm;
@@ -16,6 +18,10 @@ use std::path::{Path, PathBuf};
 pub const LAST: &str = "last.safetensors";
 /// File of a run with the finished network.
 pub const MODEL: &str = "model.safetensors";
+/// File of a run with the network that was best for the held-out identities; only with early stopping.
+pub const BEST: &str = "best.safetensors";
+/// File of a finished run that shows it to a person.
+pub const REPORT: &str = "report.html";
 /// File of a run with one JSON line an epoch.
 pub const LOG: &str = "log.jsonl";
 
@@ -33,6 +39,10 @@ pub struct Options {
 pub struct Outcome {
     /// The finished network.
     pub model: PathBuf,
+    /// The page that shows the run.
+    pub report: PathBuf,
+    /// With early stopping, the epoch whose weights are the model.
+    pub best: Option<Best>,
     /// Every epoch.
     pub history: Vec<EpochRecord>,
     /// Identities trained on.
@@ -43,7 +53,7 @@ pub struct Outcome {
     pub skipped: Vec<Skipped>,
 }
 
-/// Trains on `data.train` as `recipe` says and leaves [`LAST`], [`MODEL`] and [`LOG`] in the folder `run`.
+/// Trains on `data.train` as `recipe` says and leaves [`LAST`], [`MODEL`], [`LOG`] and [`REPORT`] in the folder `run`.
 ///
 /// # Errors
 /// [`TrainingError`]. After [`TrainingError::Interrupted`] and [`TrainingError::NotFinite`] the folder can be resumed.
@@ -65,9 +75,13 @@ pub fn train(
     });
     let mut trainer = Trainer::new(run, (graph, state, learner), &sampler, options.threads).taught_by(teacher);
     trainer.save()?;
-    trainer.run_epochs(Source { material: &material, sampler: &sampler, recipe }, progress)?;
+    let model = trainer.run_epochs(Source { material: &material, sampler: &sampler, recipe }, progress)?;
+    let report = run.join(REPORT);
+    trainer.report(&report, &model, &material)?;
     Ok(Outcome {
         model: run.join(MODEL),
+        report,
+        best: recipe.early_stopping.best(&trainer.state.history).filter(|_| recipe.early_stopping.is_on()),
         identities: trainer.state.identities.len(),
         history: trainer.state.history,
         pictures: material.train.len(),
@@ -94,6 +108,9 @@ fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState
     let network = &recipe.network;
     let graph = by_name(&network.name, network.input, network.embedding, recipe.seed)?;
     let (identities, held_out) = carve(data, recipe)?;
+    if recipe.early_stopping.is_on() && held_out.is_empty() {
+        return Err(TrainingError::NothingHeldOut { identities: identities.len() });
+    }
     std::fs::create_dir_all(run).map_err(|source| TrainingError::Io { path: run.to_owned(), source })?;
     let state = RunState {
         version: Checkpoint::VERSION,
@@ -104,6 +121,7 @@ fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState
         teacher: None,
         epoch: 0,
         totals: Totals::default(),
+        watchdog: Watchdog::default(),
         history: Vec::new(),
         best_map: None,
     };

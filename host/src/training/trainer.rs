@@ -4,9 +4,10 @@ use super::batches::{PreparedBatch, Source};
 use super::history::{StepReport, to_json_lines};
 use super::material::Material;
 use super::objective::{Evaluation, Objective};
-use super::train::{LAST, LOG, MODEL};
+use super::train::{BEST, LAST, LOG, MODEL};
 use super::validation::validate;
-use super::{CheckpointError, Learner, RunState, Teacher, TrainingError, atomic, checkpoint};
+use super::watchdog::{Reaction, Trouble, Watchdog};
+use super::{Checkpoint, CheckpointError, Learner, RunState, Teacher, TrainingError, atomic, checkpoint, report};
 use crate::loss::distillation::Rows;
 use crate::loss::{Batch, Outputs};
 use crate::mining::Memory;
@@ -80,11 +81,12 @@ impl<'a> Trainer<'a> {
         written.map_err(|source| TrainingError::Io { path, source })
     }
 
-    /// Runs what is left of the run, with batches prepared one ahead in another thread, and saves the finished model.
+    /// Runs what is left of the run, with batches prepared one ahead in another thread; saves the finished model and gives it.
     ///
     /// # Errors
-    /// What stops it: [`TrainingError::Interrupted`], [`TrainingError::NotFinite`], or a file that cannot be written.
-    pub fn run_epochs(&mut self, source: Source<'_>, progress: &dyn Progress) -> Result<(), TrainingError> {
+    /// What stops it: [`TrainingError::Interrupted`], [`TrainingError::NotFinite`], [`TrainingError::Stopped`], or a file that
+    /// cannot be written.
+    pub fn run_epochs(&mut self, source: Source<'_>, progress: &dyn Progress) -> Result<Graph, TrainingError> {
         let (epoch, batch) = (self.state.epoch, self.state.totals.batches);
         let left = (self.state.recipe.epochs - epoch) * self.batches_per_epoch - batch;
         progress.start("training", left);
@@ -93,14 +95,38 @@ impl<'a> Trainer<'a> {
             scope.spawn(move || source.send_all(epoch, batch, &sender));
             // Owned here: when an epoch returns early it is dropped, the sender's next `send` fails, and its thread ends.
             let receiver = receiver;
-            while self.state.epoch < self.state.recipe.epochs {
+            while !self.is_over() {
                 let pictures_per_second = self.run_epoch(&mut receiver.iter(), progress)?;
                 self.finish_epoch(source.material, pictures_per_second)?;
             }
             Ok(())
         });
         progress.finish();
-        result.and_then(|()| Ok(checkpoint::write(&self.run.join(MODEL), &self.model(), &self.state, None)?))
+        result.and_then(|()| self.finish())
+    }
+
+    /// Writes the page that shows the run; `model` is what [`Self::run_epochs`] gave.
+    ///
+    /// # Errors
+    /// [`TrainingError::Report`].
+    pub fn report(&mut self, path: &Path, model: &Graph, material: &Material) -> Result<(), TrainingError> {
+        report::write(path, &self.state, model, &mut self.engine, material)
+    }
+
+    fn is_over(&self) -> bool {
+        let RunState { recipe, epoch, history, .. } = &self.state;
+        *epoch >= recipe.epochs || recipe.early_stopping.is_over(history)
+    }
+
+    /// Saves the network of the last epoch as the model, or that of the best one where the recipe stops early.
+    fn finish(&self) -> Result<Graph, TrainingError> {
+        let stopping = self.state.recipe.early_stopping;
+        let model = match stopping.best(&self.state.history) {
+            Some(_) if stopping.is_on() => Checkpoint::load(&self.run.join(BEST))?.graph,
+            _ => self.model(),
+        };
+        checkpoint::write(&self.run.join(MODEL), &model, &self.state, None)?;
+        Ok(model)
     }
 
     /// What is left of an epoch; returns pictures a second.
@@ -142,18 +168,22 @@ impl<'a> Trainer<'a> {
             teacher: taught.as_ref().map(|(values, dimension)| Rows { values, dimension: *dimension }),
             past: self.learner.memory.as_ref().filter(|_| remembering).map(Memory::past),
         };
-        let Evaluation { report, raw, neck, learned, collapse } =
-            self.objective.evaluate(&outputs, &self.learner.learned);
+        let view = self.objective.view(&outputs.raw);
+        let Evaluation { mut report, raw, neck, learned } = self.objective.evaluate(&outputs, &self.learner.learned);
+        report.triplets = view.triplets;
+        if !view.vitals.norm.is_finite() {
+            return Err(self.not_finite("an embedding"));
+        }
         if !report.loss.is_finite() {
             return Err(self.not_finite("the loss"));
-        }
-        if let Some(collapse) = collapse {
-            tracing::warn!("{collapse}");
-            self.state.totals.warn(collapse.to_string());
         }
         self.objective.follow(&outputs, &mut self.learner.learned);
         if let Some(memory) = &mut self.learner.memory {
             memory.remember(&present);
+        }
+        if let Some(trouble) = self.state.watchdog.batch(&view.vitals, view.reach) {
+            let warning = self.heed(trouble)?;
+            warning.into_iter().for_each(|warning| self.state.totals.warn(warning));
         }
         self.engine.backward(&self.graph, &raw, &neck, &mut self.gradients);
         self.update(&learned);
@@ -194,11 +224,15 @@ impl<'a> Trainer<'a> {
 
     /// Closes the epoch's books, looks at the held-out identities when it is time, and saves.
     fn finish_epoch(&mut self, material: &Material, pictures_per_second: f32) -> Result<(), TrainingError> {
-        let recipe = &self.state.recipe;
         let epoch = self.state.epoch + 1;
         let mut record = self.state.totals.record(epoch);
+        let recipe = &self.state.recipe;
         record.learning_rate = recipe.optimizer.learning_rate * self.rate_factor();
         record.images_per_second = pictures_per_second;
+        let active = self.objective.is_idle_without_active().then_some(record.active_fraction);
+        if let Some(trouble) = Watchdog::epoch(active) {
+            record.warnings.extend(self.heed(trouble)?);
+        }
         if epoch.is_multiple_of(recipe.validate_every) || epoch == recipe.epochs {
             let model = self.model();
             if let Some(scores) = validate(&mut self.engine, &model, &material.held_out) {
@@ -210,7 +244,24 @@ impl<'a> Trainer<'a> {
         self.state.epoch = epoch;
         self.state.totals = Default::default();
         self.state.history.push(record);
+        let stopping = self.state.recipe.early_stopping;
+        if stopping.is_on() && stopping.best(&self.state.history).is_some_and(|best| best.epoch == epoch) {
+            // Before the checkpoint: a run that dies in between repeats this epoch, and writes the same again.
+            checkpoint::write(&self.run.join(BEST), &self.model(), &self.state, None)?;
+        }
         self.save()
+    }
+
+    /// Reacts to a trouble as the recipe says; a warning to be kept comes back.
+    fn heed(&self, trouble: Trouble) -> Result<Option<String>, TrainingError> {
+        match trouble.reaction(&self.state.recipe.watchdog) {
+            Reaction::Ignore => Ok(None),
+            Reaction::Warn => {
+                tracing::warn!("{trouble}");
+                Ok(Some(trouble.to_string()))
+            }
+            Reaction::Stop => Err(TrainingError::Stopped { epoch: self.state.epoch + 1, trouble, saved: self.saved }),
+        }
     }
 
     /// The network to use: averaged where the recipe wants it.
@@ -226,7 +277,8 @@ impl<'a> Trainer<'a> {
         }
         parts.extend(report.id_loss.map(|id| format!("id {id:.3}")));
         let (loss, parts) = (report.loss, parts.join(", "));
-        format!("epoch {epoch}/{epochs} · loss {loss:.3}: {parts} · {rate:.0} pictures/s")
+        let step = self.state.recipe.optimizer.learning_rate * self.rate_factor();
+        format!("epoch {epoch}/{epochs} · loss {loss:.3}: {parts} · {rate:.0} pictures/s · learning rate {step:.1e}")
     }
 
     fn not_finite(&self, what: &'static str) -> TrainingError {

@@ -1,7 +1,7 @@
 //! Progress as a person wants it: a bar on a terminal, a line now and then elsewhere, nothing when quiet.
 
 use crate::progress::Progress;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -109,7 +109,13 @@ impl Work {
     fn line(&self) -> String {
         let (done, total) = (self.bar.position(), self.bar.length().unwrap_or(0));
         let gap = if self.message.is_empty() { "" } else { ", " };
-        format!("{}: {done}/{total}{gap}{}", self.label, self.message)
+        let left = if done == 0 || done >= total {
+            String::new()
+        } else {
+            let seconds = self.bar.elapsed().as_secs_f64() / done as f64 * (total - done) as f64;
+            format!(", {} left", HumanDuration(Duration::from_secs_f64(seconds)))
+        };
+        format!("{}: {done}/{total}{gap}{}{left}", self.label, self.message)
     }
 }
 
@@ -127,7 +133,9 @@ mod tests {
         bars.start("second", 2);
         bars.advance(1);
         bars.message("loss 0.5");
-        bars.with(|work| assert_eq!(work.as_ref().unwrap().line(), "second: 1/2, loss 0.5"));
+        bars.with(|work| assert_eq!(work.as_ref().unwrap().line(), "second: 1/2, loss 0.5, 0 seconds left"));
+        bars.advance(1);
+        bars.with(|work| assert_eq!(work.as_ref().unwrap().line(), "second: 2/2, loss 0.5"));
         bars.finish();
         bars.with(|work| assert!(work.is_none()));
     }

@@ -9,6 +9,7 @@ use super::average::Average;
 use super::history::{EpochRecord, Totals};
 use super::optimizer::Optimizer;
 use super::recipe::{Recipe, RecipeError};
+use super::watchdog::Watchdog;
 use super::{atomic, objective, tensors};
 use crate::loss::{Batch, Learned, Sizes};
 use crate::mining::Memory;
@@ -49,6 +50,9 @@ pub struct RunState {
     pub epoch: u64,
     /// The epoch under way: its number of batches done and their sums.
     pub totals: Totals,
+    /// What the watchdog has seen so far.
+    #[serde(default)]
+    pub watchdog: Watchdog,
     /// Finished epochs.
     pub history: Vec<EpochRecord>,
     /// The highest validation mAP so far.
@@ -71,9 +75,21 @@ pub struct Learner {
 /// Why a checkpoint cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The file is not there, or the disk is full, …
-    #[error("{}: the checkpoint cannot be read or written", path.display())]
+    /// The file is not there, or may not be read.
+    #[error("{}: the checkpoint cannot be read", path.display())]
     Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The disk is full, the folder is gone, …
+    #[error(
+        "{}: the checkpoint cannot be written; the older one is kept: make room (or give the folder back) and go on with \
+         --resume",
+        path.display()
+    )]
+    NotWritten {
         /// The file.
         path: PathBuf,
         /// What the system says.
@@ -205,7 +221,7 @@ pub(super) fn write(
     if let Some(tensor) = writer.first_not_finite() {
         return Err(CheckpointError::NotFinite { path: path.to_owned(), tensor });
     }
-    let io = |source| CheckpointError::Io { path: path.to_owned(), source };
+    let io = |source| CheckpointError::NotWritten { path: path.to_owned(), source };
     let state = serde_json::to_string(state).map_err(|error| io(error.into()))?;
     let bytes = writer.finish(Checkpoint::KEY, state).map_err(|error| io(std::io::Error::other(error)))?;
     atomic::write(path, &bytes).map_err(io)

@@ -27,6 +27,7 @@ fn checkpoint(average: f32) -> Checkpoint {
         teacher: Some(12),
         epoch: 2,
         totals,
+        watchdog: Watchdog::default(),
         history: vec![EpochRecord { epoch: 1, loss: 0.1, validation_map: Some(0.3), ..EpochRecord::default() }],
         best_map: Some(0.3),
     };
