@@ -3,7 +3,7 @@
 use super::{Context, parse_size};
 use crate::dataset;
 use crate::loss::LossTerm;
-use crate::training::{Checkpoint, EpochRecord, LAST, Options, Recipe, train};
+use crate::training::{Checkpoint, EpochRecord, LAST, OnTop, Options, Recipe, train};
 use crate::ui::{Align, Table};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -104,6 +104,9 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     context.say(table(&outcome.history))?;
     let model = context.style.bold(outcome.model.display());
     context.say(format_args!("\ntrained on {pictures} pictures of {identities} identities: {model}"))?;
+    if let Some(on_top) = &outcome.metric_on_top {
+        context.say(describe(on_top))?;
+    }
     if let Some(best) = outcome.best {
         let ended = outcome.history.len();
         context.say(format_args!("its weights are those of epoch {}, the best of {ended}", best.epoch))?;
@@ -119,6 +122,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         "skipped": outcome.skipped.iter().map(|skipped| &skipped.path).collect::<Vec<_>>(),
         "validation_map": last.clone().find_map(|record| record.validation_map),
         "validation_rank1": last.clone().find_map(|record| record.validation_rank1),
+        "metric_on_top": outcome.metric_on_top,
         "epochs": outcome.history,
     }))
 }
@@ -133,6 +137,18 @@ fn long_help() -> String {
         "{EXAMPLES}\n\nSHIPPED RECIPES (--recipe NAME; --print-recipe NAME shows one whole):\n{recipes}\nA RECIPE, with the \
          defaults of what it leaves out:\n{defaults}"
     )
+}
+
+/// What a metric on top changed on the held-out identities.
+fn describe(on_top: &OnTop) -> String {
+    let change = |without: Option<f32>, with: Option<f32>| match without.zip(with) {
+        Some((without, with)) => format!("{:.1} → {:.1} %", without * 100.0, with * 100.0),
+        None => "unknown, for no held-out identity has a match".into(),
+    };
+    let (method, dimension) = (on_top.method.name(), on_top.dimension);
+    let map = change(on_top.map_without, on_top.map_with);
+    let rank1 = change(on_top.rank1_without, on_top.rank1_with);
+    format!("{method} on top, {dimension} components: validation mAP {map}, rank-1 {rank1}")
 }
 
 /// The epochs that looked at held-out identities, and the last one.

@@ -181,6 +181,15 @@ fn head_inputs(graph: &Graph) -> u64 {
 }
 
 #[test]
+fn every_named_network_takes_a_metric() {
+    let map = whitening(&samples(&people(9, 3, 6, 1), 6), Shrinkage::LedoitWolf).unwrap();
+    for name in crate::network::NAMES {
+        let graph = by_name(name, [32, 32], 6, 1).unwrap();
+        assert!(fold(&graph, &map).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn a_network_without_a_linear_head_is_refused_and_none_changes_nothing() {
     let (graph, images) = network();
     let map = whitening(&samples(&people(9, 3, 12, 1), 12), Shrinkage::LedoitWolf).unwrap();

@@ -8,6 +8,7 @@ use crate::augment::{Augment, AugmentError};
 use crate::dataset::Dataset;
 use crate::loss::{LossError, LossTerm};
 use crate::mining::memory::MemorySettings;
+use crate::projection::MetricOnTop;
 use crate::sampler::PkSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ pub struct Recipe {
     pub validate_every: u64,
     /// Decay of the running average of the weights that becomes the model, such as 0.99; 0 takes the last weights.
     pub average: f32,
+    /// What is learned on the training pictures at the end and folded into the model: `none`, `whitening` or `lda`.
+    pub metric_on_top: MetricOnTop,
     /// What is trained.
     pub network: NetworkSettings,
     /// The make-up of batches.
@@ -136,6 +139,7 @@ impl Default for Recipe {
             validation: 0.1,
             validate_every: 5,
             average: 0.0,
+            metric_on_top: MetricOnTop::None,
             network: NetworkSettings::default(),
             sampler: PkSettings::default(),
             losses: LossTerm::defaults(),

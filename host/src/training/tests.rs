@@ -166,6 +166,31 @@ fn a_distilled_run_with_centers_and_memory_resumes_to_the_same_weights() {
 }
 
 #[test]
+fn a_metric_on_top_is_in_the_model_and_its_effect_in_the_run() {
+    use crate::projection::MetricOnTop;
+    let folder = tempfile::tempdir().unwrap();
+    let data = dataset(folder.path(), 16);
+    for (method, dimension) in [(MetricOnTop::Whitening, 16), (MetricOnTop::Lda, 11)] {
+        let run = folder.path().join(method.name());
+        let recipe = Recipe { metric_on_top: method, ..recipe(1) };
+        let outcome = train(&data, &recipe, &run, OPTIONS, &Silent).unwrap();
+        let on_top = outcome.metric_on_top.unwrap();
+        assert_eq!((on_top.method, on_top.dimension, outcome.identities), (method, dimension, 12));
+        assert_eq!(on_top.map_without, outcome.history[0].validation_map);
+        let model = Checkpoint::load(&outcome.model).unwrap();
+        assert_eq!((model.state.metric_on_top, model.graph.dimension()), (Some(on_top), dimension));
+        let material = Material::load(&data, &model.state, &Silent).unwrap();
+        let mut engine = crate::network::Engine::new(&model.graph, 8, 2);
+        let scores = validation::validate(&mut engine, &model.graph, &material.held_out).unwrap();
+        assert_eq!(Some(scores.map), on_top.map_with, "the saved model is the one that was judged");
+        let last = Checkpoint::load(&run.join(LAST)).unwrap();
+        assert_eq!((last.graph.dimension(), last.state.metric_on_top), (16, None), "what is resumed has none");
+        let again = train(&data, &recipe, &run, RESUME, &Silent).unwrap();
+        assert_eq!(again.metric_on_top, Some(on_top), "a resumed run ends with the same");
+    }
+}
+
+#[test]
 fn runs_are_neither_overwritten_nor_resumed_with_something_else() {
     let folder = tempfile::tempdir().unwrap();
     let data = dataset(folder.path(), 8);

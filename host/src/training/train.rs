@@ -6,7 +6,7 @@ use super::history::Totals;
 use super::material::{Material, carve};
 use super::trainer::Trainer;
 use super::watchdog::Watchdog;
-use super::{Checkpoint, CheckpointError, EpochRecord, Learner, Recipe, RunState, Teacher, TrainingError};
+use super::{Checkpoint, CheckpointError, EpochRecord, Learner, OnTop, Recipe, RunState, Teacher, TrainingError};
 use crate::dataset::{Dataset, Skipped};
 use crate::loss::LossTerm;
 use crate::network::{Graph, by_name};
@@ -49,6 +49,8 @@ pub struct Outcome {
     pub identities: usize,
     /// Pictures trained on.
     pub pictures: usize,
+    /// What the recipe's metric on top changed, when it wants one and it could be learned.
+    pub metric_on_top: Option<OnTop>,
     /// Files that could not be read.
     pub skipped: Vec<Skipped>,
 }
@@ -85,6 +87,7 @@ pub fn train(
         identities: trainer.state.identities.len(),
         history: trainer.state.history,
         pictures: material.train.len(),
+        metric_on_top: trainer.state.metric_on_top,
         skipped: material.skipped(),
     })
 }
@@ -124,6 +127,7 @@ fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState
         watchdog: Watchdog::default(),
         history: Vec::new(),
         best_map: None,
+        metric_on_top: None,
     };
     Ok((graph, state, None))
 }

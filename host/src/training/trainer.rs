@@ -4,6 +4,7 @@ use super::batches::{PreparedBatch, Source};
 use super::history::{StepReport, to_json_lines};
 use super::material::Material;
 use super::objective::{Evaluation, Objective};
+use super::on_top::put_on_top;
 use super::train::{BEST, LAST, LOG, MODEL};
 use super::validation::validate;
 use super::watchdog::{Reaction, Trouble, Watchdog};
@@ -13,6 +14,7 @@ use crate::loss::{Batch, Outputs};
 use crate::mining::Memory;
 use crate::network::{Engine, Gradients, Graph, Role};
 use crate::progress::Progress;
+use crate::projection::{MetricOnTop, ProjectionError};
 use crate::sampler::PkSampler;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -102,7 +104,7 @@ impl<'a> Trainer<'a> {
             Ok(())
         });
         progress.finish();
-        result.and_then(|()| self.finish())
+        result.and_then(|()| self.finish(source.material, progress))
     }
 
     /// Writes the page that shows the run; `model` is what [`Self::run_epochs`] gave.
@@ -118,15 +120,46 @@ impl<'a> Trainer<'a> {
         *epoch >= recipe.epochs || recipe.early_stopping.is_over(history)
     }
 
-    /// Saves the network of the last epoch as the model, or that of the best one where the recipe stops early.
-    fn finish(&self) -> Result<Graph, TrainingError> {
+    /// Saves the network of the last epoch as the model, or that of the best one where the recipe stops early, with the
+    /// recipe's metric on top. The engine is then of that network.
+    fn finish(&mut self, material: &Material, progress: &dyn Progress) -> Result<Graph, TrainingError> {
         let stopping = self.state.recipe.early_stopping;
         let model = match stopping.best(&self.state.history) {
             Some(_) if stopping.is_on() => Checkpoint::load(&self.run.join(BEST))?.graph,
             _ => self.model(),
         };
-        checkpoint::write(&self.run.join(MODEL), &model, &self.state, None)?;
+        let (model, state) = self.with_metric_on_top(model, material, progress)?;
+        checkpoint::write(&self.run.join(MODEL), &model, &state, None)?;
         Ok(model)
+    }
+
+    /// Folds in what the recipe wants on top; a metric that cannot be learned is left out, with a warning.
+    fn with_metric_on_top(
+        &mut self,
+        model: Graph,
+        material: &Material,
+        progress: &dyn Progress,
+    ) -> Result<(Graph, RunState), TrainingError> {
+        let method = self.state.recipe.metric_on_top;
+        if method == MetricOnTop::None {
+            return Ok((model, self.state.clone()));
+        }
+        match put_on_top(method, &mut self.engine, &model, material, progress) {
+            Ok((folded, on_top)) => {
+                self.state.metric_on_top = Some(on_top);
+                self.engine = Engine::new(&folded, 1, self.engine.threads());
+                let state = self.state.with_metric_on_top(method, folded.dimension(), Some(on_top));
+                Ok((folded, state))
+            }
+            Err(ProjectionError::Interrupted) => {
+                Err(TrainingError::Interrupted { run: self.run.to_owned(), epoch: self.state.epoch })
+            }
+            Err(error) => {
+                tracing::warn!("the model is saved without {}: {error}", method.name());
+                let dimension = model.dimension();
+                Ok((model, self.state.with_metric_on_top(MetricOnTop::None, dimension, None)))
+            }
+        }
     }
 
     /// What is left of an epoch; returns pictures a second.

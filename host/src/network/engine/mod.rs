@@ -81,6 +81,11 @@ impl Engine {
         Self { plan, kernels, capacity: capacity.max(1), workers, batch: 0, outputs: [vec![], vec![]] }
     }
 
+    /// Threads in use.
+    pub fn threads(&self) -> usize {
+        self.workers.len()
+    }
+
     /// The kernels in use.
     pub fn kernels(&self) -> &'static Kernels {
         self.kernels

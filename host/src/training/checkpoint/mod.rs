@@ -7,6 +7,7 @@
 
 use super::average::Average;
 use super::history::{EpochRecord, Totals};
+use super::on_top::OnTop;
 use super::optimizer::Optimizer;
 use super::recipe::{Recipe, RecipeError};
 use super::watchdog::Watchdog;
@@ -57,6 +58,9 @@ pub struct RunState {
     pub history: Vec<EpochRecord>,
     /// The highest validation mAP so far.
     pub best_map: Option<f32>,
+    /// What a metric on top changed, in a finished model that has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric_on_top: Option<OnTop>,
 }
 
 /// What only training needs.

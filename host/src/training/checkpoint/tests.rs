@@ -30,6 +30,7 @@ fn checkpoint(average: f32) -> Checkpoint {
         watchdog: Watchdog::default(),
         history: vec![EpochRecord { epoch: 1, loss: 0.1, validation_map: Some(0.3), ..EpochRecord::default() }],
         best_map: Some(0.3),
+        metric_on_top: None,
     };
     let mut learner = Learner::new(&state, &graph);
     learner.learned.iter_mut().flat_map(Learned::values_mut).for_each(|x| *x += 0.25);
