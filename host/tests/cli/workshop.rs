@@ -40,6 +40,50 @@ fn train_resume_evaluate_quantize_evaluate() {
 }
 
 #[test]
+fn evaluation_measures_what_it_is_asked_for_and_a_metric_stays_in_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(path(&folder, "recipe.toml"), RECIPE).unwrap();
+    json(here, &["train", DATA, "--out", "run", "--recipe", "recipe.toml"]);
+    let model = "run/model.safetensors";
+    let asked = ["--rerank", "--expand-queries", "2", "--verification", "--open-set", "--cameras", "--metric", "lda"];
+    let saved = ["--save-model", "lda.safetensors", "--save-embeddings", "embeddings.safetensors"];
+    let measured = json(here, &[&["evaluate", model, DATA], &asked[..], &saved[..]].concat());
+    let fraction = |value: &Value| (0.0..=1.0).contains(&value.as_f64().unwrap());
+    for scores in [&measured, &measured["expanded"], &measured["reranked"], &measured["metric_on_top"]] {
+        for key in ["map", "rank1", "rank5", "rank10", "minp"] {
+            assert!(fraction(&scores[key]), "{key} in {scores}");
+        }
+    }
+    assert!(measured["ranking_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(measured["metric_on_top"]["method"], "lda");
+    let points = measured["verification"]["operating_points"].as_array().unwrap();
+    let targets: Vec<f64> = points.iter().map(|point| point["target_far"].as_f64().unwrap()).collect();
+    assert_eq!(targets, [0.1, 0.01, 0.001, 0.0001]);
+    assert!(points.iter().all(|point| fraction(&point["far"]) && fraction(&point["tar"])));
+    assert!(
+        fraction(&measured["verification"]["eer"]) && measured["verification"]["roc"].as_array().unwrap().len() > 50
+    );
+    let pairs = measured["camera_pairs"].as_array().unwrap();
+    assert!(!pairs.is_empty() && pairs.iter().all(|pair| pair["query_camera"] != pair["gallery_camera"]));
+
+    let again = json(here, &["evaluate", "--embeddings", "embeddings.safetensors"]);
+    assert_eq!((&again["map"], &again["minp"]), (&measured["map"], &measured["minp"]));
+    let with_lda = json(here, &["evaluate", "lda.safetensors", DATA]);
+    assert_eq!(with_lda["map"], measured["metric_on_top"]["map"]);
+    let quantized = json(here, &["quantize", "lda.safetensors", DATA, "--out", "lda.deja"]);
+    assert!(quantized["fidelity"]["mean_cosine"].as_f64().unwrap() > 0.5, "{quantized}");
+
+    let error = failure(here, &["evaluate", "lda.deja", DATA, "--metric", "whitening"]);
+    assert!(error.contains("lda.deja") && error.contains("checkpoint"), "{error}");
+    let error = failure(here, &["evaluate", "--embeddings", "recipe.toml"]);
+    assert!(error.contains("recipe.toml") && error.contains("--save-embeddings"), "{error}");
+    for wrong in [&["evaluate"][..], &["evaluate", model, DATA, "--metric", "euclid"], &["evaluate", model]] {
+        deja(here).args(wrong).assert().code(2);
+    }
+}
+
+#[test]
 fn quiet_commands_say_nothing_but_their_result() {
     let folder = folder();
     let output = deja(folder.path()).args(["--quiet", "evaluate", "model.deja", DATA]).assert().success();
