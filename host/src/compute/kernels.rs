@@ -101,6 +101,15 @@ impl Window {
         assert!(weight.len() >= self.kernel * self.kernel * self.channels, "the filter is too short");
         assert!(output.len() >= self.output_len(), "the output is shorter than its window says");
     }
+
+    /// Panics unless the slices are long enough for a pool and every position of the window meets the picture.
+    pub(crate) fn check_pool(&self, input: &[f32], output: &[f32]) {
+        assert!(self.stride > 0 && self.kernel > 0 && self.padding < self.kernel, "impossible window {self:?}");
+        assert!(self.height + 2 * self.padding >= self.kernel && self.width + 2 * self.padding >= self.kernel);
+        assert!(self.height > 0 && self.width > 0 && self.channels > 0, "an empty picture {self:?}");
+        assert!(input.len() >= self.input_len(), "the input is shorter than its window says");
+        assert!(output.len() >= self.output_len(), "the output is shorter than its window says");
+    }
 }
 
 /// y = min(max(z·scale + shift, low), high), scale and shift per channel: a batch norm and its activation.
@@ -205,6 +214,14 @@ pub struct Kernels {
     pub pull_back: fn(&Pullback, &[f32], &mut [f32], Moments),
     /// [`Combination`] of the gradient g and the values z, into out: the gradient through batch statistics.
     pub combine: fn(&Combination, &[f32], &[f32], &mut [f32]),
+    /// y = max x per channel over the taps inside the picture: input, output, of one picture.
+    pub max_pool: fn(&Window, &[f32], &mut [f32]),
+    /// Input, gradient of the output, gradient of the input (overwritten): it goes to the first greatest of a window.
+    pub max_pool_gradient: fn(&Window, &[f32], &[f32], &mut [f32]),
+    /// out (+)= factor·x, one factor a channel: factors, x, out, whether it adds.
+    pub scale: fn(&[f32], &[f32], &mut [f32], bool),
+    /// Adds Σ a·b per channel to the last argument.
+    pub dot: fn(&[f32], &[f32], &mut [f32]),
 }
 
 impl Kernels {
@@ -219,6 +236,10 @@ impl Kernels {
         moments: scalar::normalization::moments,
         pull_back: scalar::normalization::pull_back,
         combine: scalar::normalization::combine,
+        max_pool: scalar::pooling::max_pool,
+        max_pool_gradient: scalar::pooling::max_pool_gradient,
+        scale: scalar::pooling::scale,
+        dot: scalar::pooling::dot,
     };
 
     /// Every table this processor can run, slowest first.

@@ -97,7 +97,42 @@ impl Writer<'_> {
             }
             Operator::Add => self.push("Add", &node.name, &inputs, vec![]),
             Operator::GlobalAveragePool => self.push("GlobalAveragePool", &node.name, &inputs, vec![]),
+            Operator::MaxPool { kernel, stride, padding } => {
+                self.push("MaxPool", &node.name, &inputs, window(kernel, stride, padding));
+            }
+            Operator::AveragePool { kernel, stride } => {
+                self.push("AveragePool", &node.name, &inputs, window(kernel, stride, 0));
+            }
+            Operator::GeneralizedMeanPool { exponent, floor } => {
+                self.generalized_mean(&node.name, inputs[0], self.graph.parameter(exponent).values[0], floor);
+            }
+            Operator::Sigmoid => self.push("Sigmoid", &node.name, &inputs, vec![]),
+            Operator::ChannelScale => self.channel_scale(&node.name, &inputs),
         }
+    }
+
+    /// Clip, Pow, GlobalAveragePool, Pow.
+    fn generalized_mean(&mut self, name: &str, input: &str, exponent: f32, floor: f32) {
+        let part = |part: &str| format!("{name}.{part}");
+        let [low, power, root] = [("floor", floor), ("exponent", exponent), ("root", 1.0 / exponent)]
+            .map(|(constant, value)| self.initializer(part(constant), &[], &[value]));
+        self.push("Max", &part("clipped"), &[input, &low], vec![]);
+        self.push("Pow", &part("powers"), &[&part("clipped"), &power], vec![]);
+        self.push("GlobalAveragePool", &part("mean"), &[&part("powers")], vec![]);
+        self.push("Pow", name, &[&part("mean"), &root], vec![]);
+    }
+
+    /// A product for each pair of a map and its gate, and their sum.
+    fn channel_scale(&mut self, name: &str, inputs: &[&str]) {
+        if let [_, _] = inputs {
+            return self.push("Mul", name, inputs, vec![]);
+        }
+        let products: Vec<String> = (0..inputs.len() / 2).map(|pair| format!("{name}.product.{pair}")).collect();
+        for (pair, product) in inputs.chunks_exact(2).zip(&products) {
+            self.push("Mul", product, pair, vec![]);
+        }
+        let products: Vec<&str> = products.iter().map(String::as_str).collect();
+        self.push("Sum", name, &products, vec![]);
     }
 
     fn convolution(&mut self, node: &Node, weights: Vec<f32>, filter: Filter, bias: Option<ParameterId>) {
@@ -107,12 +142,8 @@ impl Writer<'_> {
         let bias = bias.map(|bias| self.vector(bias));
         let input = self.graph.node(node.inputs[0]).name.clone();
         let inputs: Vec<&str> = [&input, &weight].into_iter().chain(&bias).map(String::as_str).collect();
-        let attributes = vec![
-            integers("kernel_shape", &[kernel; 2]),
-            integers("strides", &[stride; 2]),
-            integers("pads", &[padding; 4]),
-            integer("group", groups),
-        ];
+        let mut attributes = window(kernel, stride, padding);
+        attributes.push(integer("group", groups));
         self.push("Conv", &node.name, &inputs, attributes);
     }
 
@@ -133,7 +164,11 @@ impl Writer<'_> {
         self.initializer(parameter.name.clone(), &parameter.shape, &parameter.values)
     }
 
+    /// An array that several nodes may share.
     fn initializer(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
+        if self.initializers.iter().any(|other| other.name == name) {
+            return name;
+        }
         self.initializers.push(TensorProto {
             name: name.clone(),
             dims: shape.iter().map(|&extent| extent as i64).collect(),
@@ -167,6 +202,11 @@ struct Filter {
 
 fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
     AttributeProto { name: name.into(), r#type: kind.into(), ..AttributeProto::default() }
+}
+
+/// The attributes of a square window.
+fn window(kernel: usize, stride: usize, padding: usize) -> Vec<AttributeProto> {
+    vec![integers("kernel_shape", &[kernel; 2]), integers("strides", &[stride; 2]), integers("pads", &[padding; 4])]
 }
 
 fn integer(name: &str, value: usize) -> AttributeProto {

@@ -18,8 +18,8 @@ pub fn embed(graph: &Graph, picture: &[u8]) -> Result<Vec<f32>, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Engine, interpreter};
-    use crate::quantize::fixtures::{PICTURE, network, pictures};
+    use crate::network::{Engine, by_name, interpreter};
+    use crate::quantize::fixtures::{INPUT, PICTURE, awake, network, pictures};
     use crate::quantize::fold_batch_norm::fold_batch_norm;
 
     /// Largest difference, relative to the largest component.
@@ -39,6 +39,16 @@ mod tests {
             let oracle = embed(&graph, picture).unwrap();
             assert!(difference(&oracle, &interpreter::run(&graph, picture)[graph.embedding.0]) < 1e-4);
             assert!(difference(&oracle, &from_engine[index * 64..][..64]) < 1e-4);
+        }
+    }
+
+    #[test]
+    fn tract_agrees_with_pools_and_gates() {
+        for name in ["osnet_x0.25", "osnet_x0.25_gem"] {
+            let graph = awake(by_name(name, INPUT, 64, 3).unwrap(), 23);
+            let picture = pictures(1, 23);
+            let ours = &interpreter::run(&graph, &picture)[graph.embedding.0];
+            assert!(difference(&embed(&graph, &picture).unwrap(), ours) < 1e-4);
         }
     }
 

@@ -74,10 +74,26 @@ impl Builder {
 
     /// A matrix to `channels` with a bias of zeros, drawn with σ = 1/√in.
     pub fn fully_connected(&mut self, name: &str, from: NodeId, channels: usize) -> NodeId {
-        let input = self.shape(from).channels;
+        let matrix = self.matrix(name, self.shape(from).channels, channels);
+        self.fully_connected_with(name, from, matrix, channels)
+    }
+
+    /// The same with a [`Self::matrix`] to `channels` that others may share.
+    pub fn fully_connected_with(
+        &mut self,
+        name: &str,
+        from: NodeId,
+        [weight, bias]: [ParameterId; 2],
+        channels: usize,
+    ) -> NodeId {
+        let operator = Operator::FullyConnected { weight, bias: Some(bias) };
+        self.node(name, operator, &[from], Shape::new(1, 1, channels))
+    }
+
+    /// Weight and bias of a fully connected layer.
+    pub fn matrix(&mut self, name: &str, input: usize, channels: usize) -> [ParameterId; 2] {
         let weight = self.weight(name, vec![input, channels], (1.0 / input as f32).sqrt());
-        let bias = Some(self.constant(&format!("{name}.bias"), channels, 0.0, Role::Affine));
-        self.node(name, Operator::FullyConnected { weight, bias }, &[from], Shape::new(1, 1, channels))
+        [weight, self.constant(&format!("{name}.bias"), channels, 0.0, Role::Affine)]
     }
 
     /// Batch norm with γ = 1, β = 0; `shift` says how β is trained ([`Role::Statistic`]: it stays 0).
@@ -97,11 +113,15 @@ impl Builder {
     /// Batch norm and activation behind `from`, named `{name}.norm` and `{name}.activation`.
     pub fn norm_and_activation(&mut self, name: &str, from: NodeId, activation: Option<Activation>) -> NodeId {
         let normed = self.batch_norm(&format!("{name}.norm"), from, Role::Affine);
-        let shape = self.shape(normed);
         match activation {
-            Some(kind) => self.node(&format!("{name}.activation"), Operator::Activation(kind), &[normed], shape),
+            Some(kind) => self.activation(&format!("{name}.activation"), normed, kind),
             None => normed,
         }
+    }
+
+    /// `kind`, element-wise.
+    pub fn activation(&mut self, name: &str, from: NodeId, kind: Activation) -> NodeId {
+        self.node(name, Operator::Activation(kind), &[from], self.shape(from))
     }
 
     /// Sets γ of the batch norm `id` to zero, so that what it normalizes is silent until training wakes it.
@@ -127,12 +147,12 @@ impl Builder {
         Graph { name, nodes: self.nodes, parameters: self.parameters, raw_embedding, embedding }
     }
 
-    fn node(&mut self, name: &str, operator: Operator, inputs: &[NodeId], shape: Shape) -> NodeId {
+    pub(super) fn node(&mut self, name: &str, operator: Operator, inputs: &[NodeId], shape: Shape) -> NodeId {
         self.nodes.push(Node { name: name.into(), operator, inputs: inputs.to_vec(), shape });
         NodeId(self.nodes.len() - 1)
     }
 
-    fn filtered(&self, from: NodeId, filter: Filter, channels: usize) -> Shape {
+    pub(super) fn filtered(&self, from: NodeId, filter: Filter, channels: usize) -> Shape {
         let input = self.shape(from);
         let extent = |size: usize| (size + 2 * filter.padding - filter.kernel) / filter.stride + 1;
         Shape::new(extent(input.height), extent(input.width), channels)
@@ -143,7 +163,7 @@ impl Builder {
         self.parameter(Parameter { name: format!("{name}.weight"), shape, values, role: Role::Weight })
     }
 
-    fn constant(&mut self, name: &str, len: usize, value: f32, role: Role) -> ParameterId {
+    pub(super) fn constant(&mut self, name: &str, len: usize, value: f32, role: Role) -> ParameterId {
         self.parameter(Parameter { name: name.into(), shape: vec![len], values: vec![value; len], role })
     }
 

@@ -2,6 +2,7 @@
 
 use super::builder::{Builder, Filter};
 use super::inverted_residual::InvertedResidual;
+use super::pooling::Pool;
 use super::{Activation, Graph, Role};
 
 /// The blocks behind the stem. At 128×64 they run at 32×16 (24 channels), 16×8 (40) and 8×4 (80).
@@ -37,6 +38,8 @@ pub struct DejaNano {
     pub input: [usize; 2],
     /// Components of the embedding.
     pub embedding: usize,
+    /// What stands before the head.
+    pub pool: Pool,
 }
 
 impl DejaNano {
@@ -53,7 +56,7 @@ impl DejaNano {
         }
         let last = b.pointwise("last", from, LAST);
         let last = b.norm_and_activation("last", last, Some(Activation::Relu6));
-        let pooled = b.global_average_pool("pool", last);
+        let pooled = self.pool.add_to(&mut b, "pool", last);
         let raw = b.fully_connected("head", pooled, self.embedding);
         let embedding = b.batch_norm("neck", raw, Role::Statistic);
         b.finish("deja_nano".into(), raw, embedding)
@@ -69,7 +72,7 @@ mod tests {
 
     #[test]
     fn it_keeps_within_its_budget_of_work_weights_and_memory() {
-        let graph = DejaNano { input: [128, 64], embedding: 128 }.build(0);
+        let graph = DejaNano { input: [128, 64], embedding: 128, pool: Pool::Average }.build(0);
         let last = graph.nodes.iter().find(|node| node.name == "last").expect("the last convolution");
         assert_eq!(last.shape, Shape::new(8, 4, 256));
         assert!(graph.macs() < 15_000_000, "{} multiply-accumulates", graph.macs());
@@ -82,7 +85,8 @@ mod tests {
 
     #[test]
     fn int8_follows_float() {
-        let graph = fixtures::awake(DejaNano { input: fixtures::INPUT, embedding: 64 }.build(1), 1);
+        let graph =
+            fixtures::awake(DejaNano { input: fixtures::INPUT, embedding: 64, pool: Pool::Average }.build(1), 1);
         let quantized = quantize(&graph, &fixtures::pictures(24, 2), &Settings::default(), &Silent).expect("a model");
         let fidelity = compare(&quantized, &fixtures::pictures(8, 3), &Silent).expect("a comparison");
         assert!(fidelity.mean_cosine > 0.99 && fidelity.least_cosine > 0.98, "{fidelity:#?}");

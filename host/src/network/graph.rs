@@ -100,8 +100,36 @@ pub enum Operator {
     Activation(Activation),
     /// Sum of two inputs of one shape.
     Add,
+    /// The greatest value per channel under each position of a window; zeros do not stand around the picture.
+    MaxPool {
+        /// Window extent (square).
+        kernel: usize,
+        /// Step in both directions.
+        stride: usize,
+        /// How far the window reaches over every side.
+        padding: usize,
+    },
+    /// The mean per channel under each position of a window that stays inside the picture.
+    AveragePool {
+        /// Window extent (square).
+        kernel: usize,
+        /// Step in both directions.
+        stride: usize,
+    },
     /// Mean over height and width: `[h, w, c]` → `[1, 1, c]`.
     GlobalAveragePool,
+    /// (mean of max(x, floor)ᵖ)^(1/p) over height and width: `[h, w, c]` → `[1, 1, c]` (Radenović 2018, eq. 3).
+    GeneralizedMeanPool {
+        /// p, one value.
+        exponent: ParameterId,
+        /// Least value that is raised to a power, above 0.
+        floor: f32,
+    },
+    /// 1/(1 + e⁻ˣ), element-wise.
+    Sigmoid,
+    /// Σ gate·x per channel; the inputs alternate between maps `[h, w, c]` and their gates `[1, 1, c]`. One pair is
+    /// squeeze and excitation's scale (Hu 2018, eq. 4), several are OSNet's aggregation (Zhou 2019, eq. 3).
+    ChannelScale,
     /// Matrix on a `[1, 1, in]` activation, weights `[in, out]`.
     FullyConnected {
         /// `[in, out]`
@@ -161,6 +189,28 @@ pub struct Graph {
     pub raw_embedding: NodeId,
     /// The embedding after the bottleneck-normalization neck: the output (what the ID loss sees and what is compared).
     pub embedding: NodeId,
+}
+
+impl Operator {
+    /// What messages call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Convolution { .. } => "convolution",
+            Self::Depthwise { .. } => "depthwise convolution",
+            Self::Pointwise { .. } => "pointwise convolution",
+            Self::BatchNorm { .. } => "batch norm",
+            Self::Activation(_) => "activation",
+            Self::Add => "addition",
+            Self::MaxPool { .. } => "max pool",
+            Self::AveragePool { .. } => "average pool",
+            Self::GlobalAveragePool => "global average pool",
+            Self::GeneralizedMeanPool { .. } => "generalized-mean pool",
+            Self::Sigmoid => "sigmoid",
+            Self::ChannelScale => "channel scale",
+            Self::FullyConnected { .. } => "fully connected layer",
+        }
+    }
 }
 
 impl Graph {

@@ -1,6 +1,6 @@
 //! Runs a graph on one picture, node by node, in inference mode: the reference for the engine and the quantizer.
 
-use super::{Activation, Graph, Node, Operator, ParameterId};
+use super::{Activation, Graph, Node, Operator, ParameterId, pooling};
 use crate::compute::{Affine, Kernels, Matmul, Window, patches};
 
 /// What every node computes from `picture` (`[height, width, 3]` RGB bytes), in the order of [`Graph::nodes`].
@@ -35,6 +35,11 @@ pub fn run_with(kernels: &Kernels, graph: &Graph, picture: &[u8]) -> Vec<Vec<f32
 /// (pixel − 128) / 64
 pub fn pixel_value(pixel: u8) -> f32 {
     (f32::from(pixel) - Graph::PIXEL_MEAN) / Graph::PIXEL_SCALE
+}
+
+/// 1/(1 + e⁻ˣ)
+pub fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
 }
 
 struct Evaluation<'a> {
@@ -78,7 +83,33 @@ impl Evaluation<'_> {
                 self.input(0).iter().map(|x| x.max(low).min(high)).collect()
             }
             Operator::Add => self.input(0).iter().zip(self.input(1)).map(|(a, b)| a + b).collect(),
+            Operator::MaxPool { kernel, stride, padding } => {
+                let window = self.window(kernel, stride, padding);
+                let mut output = vec![0.0; window.output_len()];
+                (self.kernels.max_pool)(&window, self.input(0), &mut output);
+                output
+            }
+            Operator::AveragePool { kernel, stride } => {
+                let window = self.window(kernel, stride, 0);
+                let weight = vec![1.0 / (kernel * kernel) as f32; kernel * kernel * window.channels];
+                let mut output = vec![0.0; window.output_len()];
+                (self.kernels.depthwise)(&window, self.input(0), &weight, &mut output);
+                output
+            }
             Operator::GlobalAveragePool => mean_rows(self.input(0), self.input_channels()),
+            Operator::GeneralizedMeanPool { exponent, floor } => {
+                let mut output = vec![0.0; self.input_channels()];
+                pooling::generalized_mean(self.input(0), self.values(exponent)[0], floor, &mut output);
+                output
+            }
+            Operator::Sigmoid => self.input(0).iter().map(|x| sigmoid(*x)).collect(),
+            Operator::ChannelScale => {
+                let mut output = vec![0.0; self.node.shape.len()];
+                for pair in 0..self.node.inputs.len() / 2 {
+                    (self.kernels.scale)(self.input(2 * pair + 1), self.input(2 * pair), &mut output, true);
+                }
+                output
+            }
         }
     }
 

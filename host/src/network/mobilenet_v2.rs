@@ -2,6 +2,7 @@
 
 use super::builder::{Builder, Filter};
 use super::inverted_residual::InvertedResidual;
+use super::pooling::Pool;
 use super::{Activation, Graph, Role};
 
 /// Expansion, channels at width 1, repetitions, stride of the first (Sandler 2018, table 2).
@@ -19,6 +20,8 @@ pub struct MobileNetV2 {
     pub input: [usize; 2],
     /// Components of the embedding.
     pub embedding: usize,
+    /// What stands before the head.
+    pub pool: Pool,
 }
 
 impl MobileNetV2 {
@@ -47,7 +50,7 @@ impl MobileNetV2 {
         }
         let last = b.pointwise("last", from, round_channels(320.0 * self.width.max(1.0)));
         let last = b.norm_and_activation("last", last, Some(Activation::Relu6));
-        let pooled = b.global_average_pool("pool", last);
+        let pooled = self.pool.add_to(&mut b, "pool", last);
         let raw = b.fully_connected("head", pooled, self.embedding);
         let embedding = b.batch_norm("neck", raw, Role::Statistic);
         b.finish(format!("mobilenet_v2_{}", self.width), raw, embedding)
@@ -73,7 +76,7 @@ mod tests {
 
     #[test]
     fn width_035_has_the_layers_of_the_benchmark() {
-        let graph = MobileNetV2 { width: 0.35, input: [128, 64], embedding: 128 }.build(0);
+        let graph = MobileNetV2 { width: 0.35, input: [128, 64], embedding: 128, pool: Pool::Average }.build(0);
         let last = graph.nodes.iter().find(|node| node.name == "last").expect("the last convolution");
         assert_eq!(last.shape, Shape::new(8, 4, 320));
         let adds = graph.nodes.iter().filter(|node| node.operator == Operator::Add).count();
@@ -84,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_seed_decides_the_weights() {
-        let network = MobileNetV2 { width: 0.35, input: [32, 32], embedding: 16 };
+        let network = MobileNetV2 { width: 0.35, input: [32, 32], embedding: 16, pool: Pool::Average };
         assert_eq!(network.build(7), network.build(7));
         assert_ne!(network.build(7), network.build(8));
     }

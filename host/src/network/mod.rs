@@ -5,29 +5,49 @@
 
 pub mod bench;
 pub mod builder;
+pub mod channel_gate;
 pub mod deja_nano;
 pub mod engine;
 pub mod float_model;
+#[cfg(test)]
+mod golden;
 pub mod graph;
 pub mod interpreter;
 pub mod inverted_residual;
 pub mod mobilenet_v2;
+pub mod osnet;
+pub mod pooling;
 
 pub use deja_nano::DejaNano;
 pub use engine::{Engine, Gradients, Outputs};
 pub use float_model::FloatModel;
 pub use graph::{Activation, Graph, Node, NodeId, Operator, Parameter, ParameterId, Role, Shape};
 pub use mobilenet_v2::MobileNetV2;
+pub use osnet::OsNet;
+pub use pooling::Pool;
 
 /// The names [`by_name`] knows.
-pub const NAMES: [&str; 6] =
-    ["deja_nano", "mobilenet_v2_0.25", "mobilenet_v2_0.35", "mobilenet_v2_0.5", "mobilenet_v2_0.75", "mobilenet_v2_1"];
+pub const NAMES: [&str; 10] = [
+    "deja_nano",
+    "mobilenet_v2_0.25",
+    "mobilenet_v2_0.35",
+    "mobilenet_v2_0.5",
+    "mobilenet_v2_0.75",
+    "mobilenet_v2_1",
+    "osnet_x0.25",
+    "osnet_x0.5",
+    "osnet_x0.75",
+    "osnet_x1",
+];
+
+/// Behind a name, asks for [`Pool::GeneralizedMean`] instead of the average, as in `osnet_x0.25_gem`.
+pub const GENERALIZED_MEAN: &str = "_gem";
 
 /// Why there is no such network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// No network has this name.
-    #[error("no network is named `{name}`; choose one of {}", NAMES.join(", "))]
+    #[error("no network is named `{name}`; choose one of {}, or one of these with `{GENERALIZED_MEAN}` behind it for a generalized-mean pool", NAMES.join(", "))]
     UnknownName {
         /// What was asked for.
         name: String,
@@ -48,23 +68,31 @@ pub enum NetworkError {
     },
 }
 
-/// The network called `name` (one of [`NAMES`]) for pictures of `input` = \[height, width\], initialized from `seed`.
+/// The network called `name` (one of [`NAMES`], perhaps followed by [`GENERALIZED_MEAN`]) for pictures of `input` = \[height, width\], initialized from `seed`.
 ///
 /// # Errors
 /// An unknown name (the message lists the known ones), or an extent of zero.
 pub fn by_name(name: &str, input: [usize; 2], embedding: usize, seed: u64) -> Result<Graph, NetworkError> {
     let unknown = || NetworkError::UnknownName { name: name.into() };
-    if !NAMES.contains(&name) {
+    let (base, pool) = match name.strip_suffix(GENERALIZED_MEAN) {
+        Some(base) => (base, Pool::GeneralizedMean),
+        None => (name, Pool::Average),
+    };
+    if !NAMES.contains(&base) {
         return Err(unknown());
     }
     if input.contains(&0) || embedding == 0 {
         return Err(NetworkError::Empty { name: name.into(), height: input[0], width: input[1], embedding });
     }
-    if name == "deja_nano" {
-        return Ok(DejaNano { input, embedding }.build(seed));
-    }
-    let width = name.rsplit('_').next().and_then(|width| width.parse().ok()).ok_or_else(unknown)?;
-    Ok(MobileNetV2 { width, input, embedding }.build(seed))
+    let width =
+        || base.trim_start_matches("osnet_x").trim_start_matches("mobilenet_v2_").parse().map_err(|_| unknown());
+    let mut graph = match base {
+        "deja_nano" => DejaNano { input, embedding, pool }.build(seed),
+        _ if base.starts_with("osnet") => OsNet { width: width()?, input, embedding, pool }.build(seed),
+        _ => MobileNetV2 { width: width()?, input, embedding, pool }.build(seed),
+    };
+    graph.name = name.into();
+    Ok(graph)
 }
 
 #[cfg(test)]
@@ -74,7 +102,10 @@ mod tests {
     #[test]
     fn every_listed_name_builds_a_network_of_that_name() {
         for name in NAMES {
-            assert_eq!(by_name(name, [32, 32], 8, 0).expect("a listed name").name, name);
+            let gem = format!("{name}{GENERALIZED_MEAN}");
+            for name in [name, &gem] {
+                assert_eq!(by_name(name, [32, 32], 8, 0).expect("a listed name").name, name);
+            }
         }
     }
 

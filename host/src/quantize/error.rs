@@ -37,6 +37,17 @@ pub enum QuantizeError {
         /// The parameter or node.
         name: String,
     },
+    /// The format has no layer for an operator.
+    #[error(
+        "`{node}` is a {operator}, which the camera's format does not have: evaluate this network in float, or train one \
+         that fits a camera, such as deja_nano or mobilenet_v2_0.35 (without `_gem`)"
+    )]
+    Operator {
+        /// The node.
+        node: String,
+        /// What it is.
+        operator: &'static str,
+    },
     /// A layer without bias, or a batch norm, came to be lowered.
     #[error("`{node}` has no bias or is a batch norm: `fold_batch_norm` comes before `lower`")]
     NotFolded {

@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::network::{Graph, MobileNetV2, Role};
+use crate::network::{Graph, MobileNetV2, Pool, Role};
 
 /// Height and width.
 pub(crate) const INPUT: [usize; 2] = [64, 32];
@@ -12,7 +12,7 @@ pub(crate) const PICTURE: usize = INPUT[0] * INPUT[1] * 3;
 
 /// A network whose batch norms do something.
 pub(crate) fn network(seed: u64) -> Graph {
-    awake(MobileNetV2 { width: 0.35, input: INPUT, embedding: 64 }.build(seed), seed)
+    awake(MobileNetV2 { width: 0.35, input: INPUT, embedding: 64, pool: Pool::Average }.build(seed), seed)
 }
 
 /// `graph` with random batch norms and biases, as if it had been trained.

@@ -77,6 +77,9 @@ impl Fold<'_> {
             *weight = self.parameter(self.graph.parameter(*weight).clone());
             *bias = Some(self.bias(&node.name, values));
         }
+        if let Operator::GeneralizedMeanPool { exponent, .. } = &mut operator {
+            *exponent = self.parameter(self.graph.parameter(*exponent).clone());
+        }
         let inputs = node.inputs.iter().map(|input| self.new_id[input.0]).collect();
         self.node(Node { name: node.name.clone(), operator, inputs, shape: node.shape })
     }

@@ -60,12 +60,36 @@ pub struct LoweredLayer {
 /// # Errors
 /// What the format cannot express; see [`QuantizeError`].
 pub fn lower(graph: &Graph, ranges: &[Range]) -> Result<Lowered, QuantizeError> {
+    check_operators(graph)?;
     let live = live(graph);
     let mut lowering = Lowering::new(graph, ranges, &live)?;
     for index in (1..graph.nodes.len()).filter(|&index| live[index]) {
         lowering.node(NodeId(index))?;
     }
     Ok(lowering.lowered)
+}
+
+/// Whether the format has a layer for every operator that the embedding depends on.
+///
+/// # Errors
+/// [`QuantizeError::Operator`] for the first that it has none for.
+pub fn check_operators(graph: &Graph) -> Result<(), QuantizeError> {
+    let live = live(graph);
+    let lacking = graph.nodes.iter().zip(live).find(|(node, live)| {
+        let unknown = matches!(
+            node.operator,
+            Operator::MaxPool { .. }
+                | Operator::AveragePool { .. }
+                | Operator::GeneralizedMeanPool { .. }
+                | Operator::Sigmoid
+                | Operator::ChannelScale
+        );
+        *live && unknown
+    });
+    match lacking {
+        Some((node, _)) => Err(QuantizeError::Operator { node: node.name.clone(), operator: node.operator.name() }),
+        None => Ok(()),
+    }
 }
 
 /// Which nodes the embedding depends on.

@@ -92,6 +92,7 @@ pub fn quantize(
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Quantized, QuantizeError> {
+    lower::check_operators(graph)?;
     let graph = fold_batch_norm::fold_batch_norm(graph)?;
     let ranges = calibrate::calibrate(&graph, pictures, settings.method, progress)?;
     let picture = graph.input().len();

@@ -3,3 +3,4 @@
 pub mod depthwise;
 pub mod matmul;
 pub mod normalization;
+pub mod pooling;

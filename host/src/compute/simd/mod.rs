@@ -1,6 +1,6 @@
 //! Vectorized kernels, written once over [`lanes::Lanes`] and compiled for each instruction set.
 //!
-//! The generic functions in `matmul`, `depthwise` and `normalization` are `unsafe` because they read through raw
+//! The generic functions in `matmul`, `depthwise`, `normalization` and `pooling` are `unsafe` because they read through raw
 //! pointers and because their caller must have the instruction set. Both are settled in one place: the safe functions
 //! that [`instantiate!`] makes check every length, and [`super::Kernels::available`] lists a table only where the
 //! processor has been asked.
@@ -15,6 +15,7 @@ mod matmul;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 mod normalization;
+mod pooling;
 #[cfg(test)]
 mod twins;
 
@@ -37,6 +38,14 @@ macro_rules! instantiate {
                 = normalization::pull_back, if map.check(input, gradient, &sums);
             fn combine(factors: &Combination, gradient: &[f32], input: &[f32], output: &mut [f32])
                 = normalization::combine, if factors.check(gradient, input, output);
+            fn max_pool(window: &Window, input: &[f32], output: &mut [f32])
+                = pooling::max_pool, if window.check_pool(input, output);
+            fn max_pool_gradient(window: &Window, input: &[f32], d_output: &[f32], d_input: &mut [f32])
+                = pooling::max_pool_gradient, if window.check_pool(input, d_output);
+            fn scale(factor: &[f32], input: &[f32], output: &mut [f32], accumulate: bool)
+                = pooling::scale, if check_rows(factor, input, output);
+            fn dot(a: &[f32], b: &[f32], sums: &mut [f32])
+                = pooling::dot, if check_rows(sums, a, b);
         }
 
         /// See [`Kernels`].
@@ -50,12 +59,17 @@ macro_rules! instantiate {
             moments,
             pull_back,
             combine,
+            max_pool,
+            max_pool_gradient,
+            scale,
+            dot,
         };
     };
     (@functions $lanes:ty, $features:literal, $(
         fn $function:ident($($argument:ident: $type:ty),*) = $module:ident::$generic:ident, if $check:expr;
     )*) => {
-        use super::{depthwise, matmul, normalization};
+        use super::{depthwise, matmul, normalization, pooling};
+        use crate::compute::scalar::pooling::check_rows;
         use crate::compute::{Affine, Combination, Kernels, Matmul, Moments, Pullback, Window};
 
         $(fn $function($($argument: $type),*) {

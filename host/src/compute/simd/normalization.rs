@@ -34,6 +34,8 @@ macro_rules! for_each_strip {
     };
 }
 
+pub(super) use for_each_strip;
+
 /// See [`Affine`].
 ///
 /// # Safety
@@ -76,18 +78,18 @@ pub unsafe fn combine<L: Lanes>(factors: &Combination, gradient: &[f32], input: 
 
 /// A strip of channels of every row.
 #[derive(Clone, Copy)]
-struct Rows {
-    channels: usize,
-    channel: usize,
+pub(super) struct Rows {
+    pub(super) channels: usize,
+    pub(super) channel: usize,
     /// Channels in the strip's last register.
-    last: usize,
-    count: usize,
+    pub(super) last: usize,
+    pub(super) count: usize,
 }
 
 impl Rows {
     /// J registers from `from`, the last one partial unless `WHOLE`.
     #[inline(always)]
-    unsafe fn load<L: Lanes, const J: usize, const WHOLE: bool>(&self, from: *const f32) -> [L; J] {
+    pub(super) unsafe fn load<L: Lanes, const J: usize, const WHOLE: bool>(&self, from: *const f32) -> [L; J] {
         // SAFETY: the caller points to the strip's channels of a row.
         unsafe {
             let mut values = [L::zero(); J];
@@ -101,7 +103,7 @@ impl Rows {
 
     /// Stores what [`Self::load`] loads.
     #[inline(always)]
-    unsafe fn store<L: Lanes, const J: usize, const WHOLE: bool>(&self, values: [L; J], to: *mut f32) {
+    pub(super) unsafe fn store<L: Lanes, const J: usize, const WHOLE: bool>(&self, values: [L; J], to: *mut f32) {
         // SAFETY: the caller points to the strip's channels of a row.
         unsafe {
             for (j, value) in values.into_iter().enumerate() {
@@ -113,7 +115,7 @@ impl Rows {
 
     /// The strip's part of a per-channel array.
     #[inline(always)]
-    unsafe fn of<L: Lanes, const J: usize, const WHOLE: bool>(&self, values: &[f32]) -> [L; J] {
+    pub(super) unsafe fn of<L: Lanes, const J: usize, const WHOLE: bool>(&self, values: &[f32]) -> [L; J] {
         // SAFETY: `values` has one value a channel.
         unsafe { self.load::<L, J, WHOLE>(values.as_ptr().wrapping_add(self.channel)) }
     }

@@ -105,4 +105,30 @@ proptest! {
             out
         })?;
     }
+
+    #[test]
+    fn max_pool(window in windows(), flat: bool) {
+        // Values of which many are equal, as behind a ReLU.
+        let mut x = values(window.input_len(), 1);
+        x.iter_mut().filter(|_| flat).for_each(|x| *x = (*x * 2.0).round().max(0.0));
+        let dy = values(window.output_len(), 3);
+        same_as_plain(window.kernel * window.kernel, |kernels| {
+            let [mut y, mut dx] = [window.output_len(), window.input_len()].map(|len| values(len, 4));
+            (kernels.max_pool)(&window, &x, &mut y);
+            (kernels.max_pool_gradient)(&window, &x, &dy, &mut dx);
+            [y, dx].concat()
+        })?;
+    }
+
+    #[test]
+    fn channel_scale(rows in 1_usize..50, channels in 1_usize..70, accumulate: bool) {
+        let [x, dy] = [1, 2].map(|seed| values(rows * channels, seed));
+        let factor = values(channels, 3);
+        same_as_plain(rows, |kernels| {
+            let (mut y, mut sums) = (values(rows * channels, 4), values(channels, 5));
+            (kernels.scale)(&factor, &x, &mut y, accumulate);
+            (kernels.dot)(&x, &dy, &mut sums);
+            [y, sums].concat()
+        })?;
+    }
 }

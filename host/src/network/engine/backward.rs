@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::forward::{add_to, gather_patches};
 use super::gradient::{Coefficients, add_scaled, into_or_onto, pull_back, scatter, spread, through_statistics};
+use super::operators::Site;
 use super::plan::{Input, Kind, Plan, Step, View};
 use super::worker::{Context, Scratch, Store, Worker, reserve};
 use crate::compute::team::Member;
@@ -98,7 +99,12 @@ impl Backward<'_> {
             }
             if input.differentiated {
                 let d_input = &mut target[range.start * len..range.end * len];
-                self.input_gradient(step, input.accumulate, range.len(), d_output, d_input, scratch);
+                if step.is_special() {
+                    let site = Site { graph: self.graph, context, store, step, range: range.clone() };
+                    site.input_gradient((index, input.accumulate), d_output, d_input, scratch);
+                } else {
+                    self.input_gradient(step, input.accumulate, range.len(), d_output, d_input, scratch);
+                }
                 if input.finish {
                     pull_back(&context, store, view, range, d_input, norm_sums, &mut scratch.sums);
                 }
@@ -168,6 +174,10 @@ impl Backward<'_> {
             d_output.chunks_exact(self.plan.tensors[step.output].shape.channels).for_each(|row| add_to(sum, row));
         }
         let Some(weight) = step.weight else { return };
+        if step.is_special() {
+            let site = Site { graph: self.graph, context: *context, store, step, range };
+            return site.exponent_gradient(d_output, scratch, &mut gradients[weight.0]);
+        }
         let view = self.plan.views[step.inputs[0].view];
         let count = range.len();
         let input = context.values(store, view, range, &mut scratch.input);
@@ -186,7 +196,7 @@ impl Backward<'_> {
                     (self.kernels.depthwise_weight_gradient)(&window, x, dy, d_weight);
                 }
             }
-            Kind::Sum | Kind::GlobalAveragePool => {}
+            _ => {}
         }
     }
 
@@ -228,7 +238,7 @@ impl Backward<'_> {
             }
             Kind::Sum if accumulate => add_to(d_input, d_output),
             Kind::Sum => d_input.copy_from_slice(d_output),
-            Kind::GlobalAveragePool => spread(d_output, count, d_input, accumulate),
+            _ => spread(d_output, count, d_input, accumulate),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The forward pass of one worker: step by step, group by group, with batch or with running statistics.
 
+use super::operators::Site;
 use super::plan::{Kind, Plan, Step};
 use super::worker::{Context, NormState, Scratch, Store, Worker, reserve};
 use crate::compute::team::Member;
@@ -96,6 +97,10 @@ impl Forward<'_> {
     ) {
         let view = self.plan.views[step.inputs[0].view];
         let count = range.len();
+        if step.is_special() {
+            let site = Site { graph: self.graph, context: *context, store, step, range };
+            return site.forward(scratch, output);
+        }
         if step.kind == Kind::Sum {
             context.write(store, view, range.clone(), output);
             for input in &step.inputs[1..] {
@@ -106,7 +111,6 @@ impl Forward<'_> {
         }
         let input = context.values(store, view, range, &mut scratch.input);
         match step.kind {
-            Kind::Sum => {}
             Kind::Convolution(window) => {
                 let (depth, rows) = gather_patches(&window, input, count, &mut scratch.patches);
                 self.product(step, &scratch.patches[..rows * depth], depth, output);
@@ -119,7 +123,7 @@ impl Forward<'_> {
                     (self.kernels.depthwise)(&window, x, weight, y);
                 }
             }
-            Kind::GlobalAveragePool => average(input, count, output),
+            _ => average(input, count, output),
         }
         if let Some(bias) = step.bias {
             add_rows(output, self.values(bias));

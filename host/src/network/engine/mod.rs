@@ -8,9 +8,12 @@ mod backward;
 mod buffers;
 mod forward;
 mod gradient;
+mod operators;
 mod plan;
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod reference_operators;
 mod worker;
 
 use std::ops::Index;

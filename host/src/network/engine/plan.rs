@@ -73,6 +73,16 @@ pub enum Kind {
     /// The sum of all inputs (of one input: a copy, where a view cannot stand on a view).
     Sum,
     GlobalAveragePool,
+    MaxPool(Window),
+    /// Without padding.
+    AveragePool(Window),
+    /// With the exponent as its weight.
+    GeneralizedMean {
+        floor: f32,
+    },
+    Sigmoid,
+    /// The inputs alternate between maps and their gates.
+    ChannelScale,
 }
 
 /// Computes one tensor from views.
@@ -218,6 +228,23 @@ impl<'a> Builder<'a> {
             Operator::Add => self.step(Kind::Sum, vec![input(self, 0), input(self, 1)], node.shape, (None, None)),
             Operator::GlobalAveragePool => {
                 self.step(Kind::GlobalAveragePool, vec![input(self, 0)], node.shape, (None, None))
+            }
+            Operator::MaxPool { kernel, stride, padding } => {
+                let window = self.window(node.inputs[0], kernel, stride, padding);
+                self.step(Kind::MaxPool(window), vec![input(self, 0)], node.shape, (None, None))
+            }
+            Operator::AveragePool { kernel, stride } => {
+                let window = self.window(node.inputs[0], kernel, stride, 0);
+                self.step(Kind::AveragePool(window), vec![input(self, 0)], node.shape, (None, None))
+            }
+            Operator::GeneralizedMeanPool { exponent, floor } => {
+                let kind = Kind::GeneralizedMean { floor };
+                self.step(kind, vec![input(self, 0)], node.shape, (Some(exponent), None))
+            }
+            Operator::Sigmoid => self.step(Kind::Sigmoid, vec![input(self, 0)], node.shape, (None, None)),
+            Operator::ChannelScale => {
+                let inputs = (0..node.inputs.len()).map(|index| input(self, index)).collect();
+                self.step(Kind::ChannelScale, inputs, node.shape, (None, None))
             }
             Operator::BatchNorm { gamma, beta, mean, variance, epsilon } => {
                 let source = self.plain(input(self, 0), node.shape, View::is_plain);

@@ -1,6 +1,6 @@
 //! The engine's plain twin for tests: a graph in training mode, node by node in f64, differentiated numerically.
 
-use super::{Engine, Gradients};
+use super::{Engine, Gradients, reference_operators};
 use crate::compute::Kernels;
 use crate::network::builder::{Builder, Filter};
 use crate::network::interpreter::pixel_value;
@@ -36,6 +36,10 @@ fn run(graph: &Graph, pixels: &[u8], n: usize) -> Vec<Vec<f64>> {
                     mean[index / (positions * channels) * channels + index % channels] += x / positions as f64;
                 }
                 mean
+            }
+            _ => {
+                let inputs: Vec<&[f64]> = (0..node.inputs.len()).map(|index| input(index).as_slice()).collect();
+                reference_operators::run(graph, node, &inputs, n)
             }
         };
         results.push(result);
@@ -119,7 +123,7 @@ fn loss(graph: &Graph, pixels: &[u8], n: usize, seeds: &[Vec<f32>; 2]) -> f64 {
 ///
 /// Each parameter is moved along a random direction and the central difference compared with the directional
 /// derivative; parameters of up to `single` values are also moved one value at a time.
-fn check(mut graph: Graph, n: usize, single: usize) {
+pub(super) fn check(mut graph: Graph, n: usize, single: usize) {
     for (index, parameter) in graph.parameters.iter_mut().enumerate().filter(|(_, p)| p.role == Role::Affine) {
         let noise = noise(parameter.values.len(), index as u32);
         parameter.values.iter_mut().zip(noise).for_each(|(value, noise)| *value += 0.3 * noise);
@@ -190,7 +194,7 @@ fn compare(graph: &Graph, gradients: &Gradients, differences: &[Difference], ker
 const SAME: Filter = Filter { kernel: 3, stride: 1, padding: 1 };
 
 /// A small network around `middle`, with parameters before and behind it.
-fn around(input: [usize; 2], middle: impl Fn(&mut Builder, NodeId) -> NodeId) -> Graph {
+pub(super) fn around(input: [usize; 2], middle: impl Fn(&mut Builder, NodeId) -> NodeId) -> Graph {
     let mut b = Builder::new(input, 3);
     let from = b.input();
     let from = b.convolution("before", from, 5, Filter { kernel: 3, stride: 2, padding: 1 });

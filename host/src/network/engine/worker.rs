@@ -75,6 +75,7 @@ impl Store {
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub input: Vec<f32>,
+    pub gate: Vec<f32>,
     pub gradient: Vec<f32>,
     pub patches: Vec<f32>,
     pub patch_gradients: Vec<f32>,
