@@ -15,6 +15,7 @@ mod gallery;
 mod identify;
 mod inspect;
 mod memory_map;
+mod mine;
 mod model;
 mod quantize;
 mod sighting;
@@ -54,6 +55,7 @@ struct Cli {
 enum Verb {
     Demo(demo::Args),
     Train(train::Args),
+    Mine(mine::Args),
     Evaluate(evaluate::Args),
     Quantize(quantize::Args),
     Inspect(inspect::Args),
@@ -85,6 +87,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
     match &cli.verb {
         Verb::Demo(args) => demo::run(args, &context),
         Verb::Train(args) => train::run(args, &context),
+        Verb::Mine(args) => mine::run(args, &context),
         Verb::Evaluate(args) => evaluate::run(args, &context),
         Verb::Quantize(args) => quantize::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),

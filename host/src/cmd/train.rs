@@ -13,6 +13,7 @@ const EXAMPLES: &str = "EXAMPLES:
   deja train market1501/ --out run --recipe recipe.toml
   deja train vehicles/manifest.csv --out run --network mobilenet_v2_0.5 --input 64x64 --epochs 60
   deja train synthetic --out run --loss batch_hard,cross_entropy
+  deja train synthetic --out run --triplets triplets.jsonl --remine-every 5
   deja train synthetic --out run --resume
   deja train --print-recipe default > recipe.toml";
 
@@ -44,6 +45,12 @@ pub struct Args {
     /// What is minimized: names of losses, such as `batch_hard,cross_entropy`; what the recipe says of them stays
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = LossTerm::named)]
     loss: Vec<LossTerm>,
+    /// Learn from mined triplets: a file of `deja mine`
+    #[arg(long, value_name = "FILE")]
+    triplets: Option<PathBuf>,
+    /// Mine triplets anew every N epochs by the run's own weights, without --triplets also at the beginning
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    remine_every: Option<u64>,
     /// Passes over the training pictures
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
@@ -75,6 +82,10 @@ impl Args {
             let said = |named: &LossTerm| recipe.losses.iter().find(|term| term.resembles(named)).cloned();
             recipe.losses = self.loss.iter().map(|named| said(named).unwrap_or_else(|| named.clone())).collect();
         }
+        if self.triplets.is_some() || self.remine_every.is_some() {
+            recipe.learn_from_triplets();
+        }
+        recipe.mining.every = self.remine_every.unwrap_or(recipe.mining.every);
         recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.check()?;
@@ -95,7 +106,7 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     };
     let recipe = args.recipe(run)?;
     let data = dataset::open(data)?;
-    let options = Options { resume: args.resume, threads: args.threads };
+    let options = Options { resume: args.resume, threads: args.threads, triplets: args.triplets.clone() };
     let outcome = train(&data, &recipe, run, options, context.progress())?;
     for skipped in &outcome.skipped {
         context.warn(format_args!("skipped {}: {}", skipped.path.display(), skipped.reason));

@@ -10,11 +10,13 @@ mod load;
 mod manifest;
 mod market1501;
 mod open;
+mod picture_list;
 pub mod synthetic;
 
 pub use error::{DatasetError, LAYOUTS};
 pub use load::{Images, Skipped, load, picture};
 pub use open::open;
+pub use picture_list::{PictureList, hex};
 
 use std::path::PathBuf;
 use synthetic::Rendering;

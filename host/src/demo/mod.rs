@@ -166,7 +166,7 @@ fn trained(
     }
     let resume = run.join(LAST).exists();
     note(if resume { "going on with the training" } else { "training" });
-    train(data, &recipe, &run, Options { resume, threads: 0 }, progress)?;
+    train(data, &recipe, &run, Options { resume, ..Options::default() }, progress)?;
     Ok(Checkpoint::load(&finished)?)
 }
 

@@ -5,11 +5,25 @@
 pub mod batch_hard;
 pub mod cross_batch;
 pub mod distance;
+pub mod distance_rows;
+pub mod error;
 pub mod memory;
+pub mod n_pair_classes;
+pub mod offline;
+pub mod triplet_class;
+pub mod triplet_file;
+
+mod pool;
 
 pub use batch_hard::batch_hard;
 pub use distance::{Distances, distance};
+pub use distance_rows::distance_rows;
+pub use error::MiningError;
 pub use memory::Memory;
+pub use n_pair_classes::n_pair_classes;
+pub use offline::{Mined, OfflineSettings, mine};
+pub use triplet_class::{Counts, TripletClass};
+pub use triplet_file::{TripletFile, TripletFileError};
 
 /// Rows of a batch: an anchor, a picture of the same identity, and one of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use super::report::ReportError;
 use super::watchdog::Trouble;
 use super::{CheckpointError, RecipeError, TeacherError};
 use crate::dataset::DatasetError;
+use crate::mining::{MiningError, TripletFileError};
 use crate::network::NetworkError;
 use crate::sampler::SamplerError;
 use std::path::PathBuf;
@@ -23,6 +24,36 @@ pub enum TrainingError {
     /// No batch can be made.
     #[error(transparent)]
     Sampler(#[from] SamplerError),
+    /// Nothing can be mined.
+    #[error(transparent)]
+    Mining(#[from] MiningError),
+    /// A triplet file cannot be used.
+    #[error(transparent)]
+    TripletFile(#[from] TripletFileError),
+    /// Batches of triplets, and none given or mined.
+    #[error(
+        "sampler.kind = triplets, but there are none: give --triplets FILE, or --remine-every N (mining.every) to mine them \
+         from the run's own weights"
+    )]
+    NoTriplets,
+    /// Triplets given for batches that are not made of them.
+    #[error("{}: batches are made of triplets only with sampler.kind = triplets; set that, or give no triplets", .0.display())]
+    TripletsUnused(PathBuf),
+    /// Resumed with other triplets, or those in the run's folder were changed.
+    #[error(
+        "{}: not the triplets that the run in {} learns from, which were mined from checkpoint {checkpoint}; resume without \
+         --triplets and with its own triplets.jsonl, or begin a new run",
+        path.display(),
+        run.display()
+    )]
+    TripletsChanged {
+        /// The file.
+        path: PathBuf,
+        /// Folder of the run.
+        run: PathBuf,
+        /// The first digits of the fingerprint of the weights that mined the run's triplets.
+        checkpoint: String,
+    },
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

@@ -1,6 +1,7 @@
 //! What is known about each epoch of a run, kept in the checkpoint and written as one JSON line an epoch.
 
 use super::triplet_shares::TripletShares;
+use crate::mining::Counts;
 use serde::{Deserialize, Serialize};
 
 /// One finished epoch. Losses are means over its batches.
@@ -35,8 +36,24 @@ pub struct EpochRecord {
     pub validation_map: Option<f32>,
     /// Rank-1 over the held-out identities.
     pub validation_rank1: Option<f32>,
+    /// The mined triplets that were learned from, where there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mined: Option<TripletRecord>,
     /// What a person should know.
     pub warnings: Vec<String>,
+}
+
+/// Mined triplets, and how stale they were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TripletRecord {
+    /// Fingerprint of the weights they were mined with.
+    pub checkpoint: String,
+    /// Epochs trained between mining (or the beginning, with a given file) and this epoch.
+    pub mined_epochs_ago: u64,
+    /// All triplets by class when they were mined.
+    pub examined: Counts,
+    /// Those chosen.
+    pub chosen: Counts,
 }
 
 /// What one batch had to say.

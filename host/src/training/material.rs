@@ -2,12 +2,12 @@
 
 use super::split::split;
 use super::{Recipe, RunState, TrainingError};
-use crate::dataset::{self, Dataset, Identity, Images, Sample, Skipped};
+use crate::dataset::{self, Dataset, Identity, Images, PictureList, Sample, Skipped};
 use crate::progress::Progress;
 use std::collections::{BTreeSet, HashMap};
 
 /// What is trained on and what is watched.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Material {
     /// To train on.
     pub train: Images,
@@ -17,6 +17,12 @@ pub struct Material {
     pub classes: Vec<u32>,
     /// Of held-out identities.
     pub held_out: Images,
+    /// Name of the data set.
+    pub dataset: String,
+    /// Names of all training pictures of the data set.
+    pub list: PictureList,
+    /// The row in `train` of each picture of `list`; `None` for what is held out, unknown or unreadable.
+    pub rows: Vec<Option<usize>>,
 }
 
 /// Names of the identities to train on and of those held out, from the training pictures of a data set.
@@ -41,10 +47,11 @@ impl Material {
         let class_of: HashMap<&str, u32> = state.identities.iter().map(String::as_str).zip(0..).collect();
         let held_out: BTreeSet<&str> = state.held_out.iter().map(String::as_str).collect();
         let name = |sample: &Sample| sample.identity.known().map(|index| data.identities[index].as_str());
+        let is_trained = |name: &str| class_of.contains_key(name);
         let part = |wanted: &dyn Fn(&str) -> bool| -> Vec<Sample> {
             data.train.iter().filter(|sample| name(sample).is_some_and(wanted)).cloned().collect()
         };
-        let samples = [part(&|name| class_of.contains_key(name)), part(&|name| held_out.contains(name))];
+        let samples = [part(&is_trained), part(&|name| held_out.contains(name))];
         let present: BTreeSet<&str> = samples.iter().flatten().filter_map(name).collect();
         if let Some(missing) =
             state.identities.iter().chain(&state.held_out).find(|name| !present.contains(name.as_str()))
@@ -57,8 +64,13 @@ impl Material {
         let held_out = dataset::load(&samples[1], size, progress)?;
         let class = |identity: &Identity| identity.known().map(|index| class_of[data.identities[index].as_str()]);
         let classes = train.identities.iter().filter_map(class).collect();
+        let listed: Vec<usize> =
+            (0..data.train.len()).filter(|&index| name(&data.train[index]).is_some_and(is_trained)).collect();
+        let mut rows = vec![None; data.train.len()];
+        train.kept.iter().enumerate().for_each(|(row, &kept)| rows[listed[kept]] = Some(row));
         let samples = train.kept.iter().map(|&index| samples[0][index].clone()).collect();
-        Ok(Self { train, samples, classes, held_out })
+        let list = PictureList::new(&data.train, &data.identities);
+        Ok(Self { train, samples, classes, held_out, dataset: data.name.clone(), list, rows })
     }
 
     /// The files that could not be read.

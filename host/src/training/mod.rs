@@ -8,8 +8,10 @@ pub mod average;
 pub mod checkpoint;
 pub mod early_stopping;
 pub mod error;
+pub mod fingerprint;
 pub mod history;
 pub mod material;
+pub mod mine;
 pub mod on_top;
 pub mod optimizer;
 pub mod randomness;
@@ -26,18 +28,23 @@ pub mod watchdog;
 
 mod atomic;
 mod batches;
+mod guide;
 mod objective;
 mod tensors;
 mod trainer;
 
 #[cfg(test)]
+mod guided_tests;
+#[cfg(test)]
 mod tests;
 
-pub use checkpoint::{Checkpoint, CheckpointError, Learner, RunState};
+pub use checkpoint::{Checkpoint, CheckpointError, Learner, RunState, TripletsInForce};
 pub use error::TrainingError;
+pub use fingerprint::fingerprint;
 pub use history::EpochRecord;
 pub use material::Material;
+pub use mine::{MineRequest, mine, save_triplets};
 pub use on_top::OnTop;
 pub use recipe::{Recipe, RecipeError};
 pub use teacher::{TEACHER, Teacher, TeacherError};
-pub use train::{BEST, LAST, LOG, MODEL, Options, Outcome, REPORT, train};
+pub use train::{BEST, LAST, LOG, MODEL, Options, Outcome, REPORT, TRIPLETS, train};

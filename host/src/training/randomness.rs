@@ -14,6 +14,10 @@ pub enum Purpose {
     Sampler = 3,
     /// The changes to one picture of an epoch.
     Augment = 4,
+    /// Which pictures stand for their class when classes are embedded.
+    Classes = 5,
+    /// Which triplets mining chooses.
+    Mining = 6,
 }
 
 /// The stream of picture `index` (or 0) in `epoch`, for one purpose of the run with this seed.

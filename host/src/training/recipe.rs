@@ -6,10 +6,12 @@ use super::schedule::Schedule;
 use super::watchdog::WatchdogSettings;
 use crate::augment::{Augment, AugmentError};
 use crate::dataset::Dataset;
-use crate::loss::{LossError, LossTerm};
+use crate::loss::triplet::Mining;
+use crate::loss::{LossError, LossTerm, TripletSettings};
 use crate::mining::memory::MemorySettings;
+use crate::mining::{MiningError, OfflineSettings};
 use crate::projection::MetricOnTop;
-use crate::sampler::PkSettings;
+use crate::sampler::{SamplerKind, SamplerSettings};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +34,9 @@ pub struct Recipe {
     /// What is trained.
     pub network: NetworkSettings,
     /// The make-up of batches.
-    pub sampler: PkSettings,
+    pub sampler: SamplerSettings,
+    /// Which triplets `sampler.kind = "triplets"` is given, and how often anew.
+    pub mining: OfflineSettings,
     /// What is minimized: the weighted sum of these.
     #[serde(rename = "loss")]
     pub losses: Vec<LossTerm>,
@@ -126,6 +130,18 @@ pub enum RecipeError {
         /// Its kind.
         kind: &'static str,
     },
+    /// Mined triplets are learned from, but none are in the batches.
+    #[error(
+        "recipe: loss[{index}] (triplet) has mining = offline, but batches bring mined triplets only with sampler.kind = \
+         triplets: set that, or another mining such as batch_hard"
+    )]
+    NoTriplets {
+        /// Which loss, from 0.
+        index: usize,
+    },
+    /// A setting of offline mining.
+    #[error("recipe: {0}")]
+    Mining(#[from] MiningError),
     /// A setting of the augmentation.
     #[error("recipe: {0}")]
     Augment(#[from] AugmentError),
@@ -141,7 +157,8 @@ impl Default for Recipe {
             average: 0.0,
             metric_on_top: MetricOnTop::None,
             network: NetworkSettings::default(),
-            sampler: PkSettings::default(),
+            sampler: SamplerSettings::default(),
+            mining: OfflineSettings::default(),
             losses: LossTerm::defaults(),
             memory: MemorySettings::default(),
             optimizer: OptimizerSettings::default(),
@@ -227,6 +244,8 @@ impl Recipe {
         within("network.input", self.network.input[1] as f32, 8.0, 1024.0, "a width of 8 to 1024")?;
         from("sampler.identities", self.sampler.identities as u64, 2, "at least 2 identities in a batch")?;
         from("sampler.pictures", self.sampler.pictures as u64, 1, "at least 1 picture of each identity")?;
+        from("sampler.refresh_every", self.sampler.refresh_every, 1, "at least 1 epoch")?;
+        self.mining.check()?;
         self.check_losses()?;
         within("memory.size", self.memory.size as f32, 0.0, 1e6, "a number of embeddings from 0 (off) to a million")?;
         within("memory.start", self.memory.start, 0.0, 1e6, "a number of epochs from 0")?;
@@ -244,11 +263,33 @@ impl Recipe {
         Ok(self.augment.check()?)
     }
 
+    /// Trains on mined triplets: batches are made of them, and the first triplet loss (or a new one) learns from them.
+    pub fn learn_from_triplets(&mut self) {
+        self.sampler.kind = SamplerKind::Triplets;
+        let triplet = self.losses.iter_mut().find_map(|term| match term {
+            LossTerm::Triplet(settings) => Some(settings),
+            _ => None,
+        });
+        match triplet {
+            Some(settings) => settings.mining = Mining::Offline,
+            None => {
+                let settings = TripletSettings { mining: Mining::Offline, ..TripletSettings::default() };
+                self.losses.insert(0, LossTerm::Triplet(settings));
+            }
+        }
+    }
+
     fn check_losses(&self) -> Result<(), RecipeError> {
         for (index, term) in self.losses.iter().enumerate() {
             let kind = term.kind();
             term.check().map_err(|source| RecipeError::Loss { index, kind, source })?;
-            if self.sampler.pictures < 2 && term.loss().needs_positives() {
+            if matches!(term, LossTerm::Triplet(settings) if settings.mining == Mining::Offline)
+                && self.sampler.kind != SamplerKind::Triplets
+            {
+                return Err(RecipeError::NoTriplets { index });
+            }
+            let repeats = matches!(self.sampler.kind, SamplerKind::Pk | SamplerKind::HardClass);
+            if repeats && self.sampler.pictures < 2 && term.loss().needs_positives() {
                 return Err(RecipeError::NoPositives { index, kind });
             }
         }

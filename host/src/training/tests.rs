@@ -17,7 +17,7 @@ const CAMERAS: u32 = 2;
 const SHOTS: u32 = 2;
 
 /// People as a shirt over trousers, each camera with a tint and each shot with a shift: a few colours to tell apart.
-fn dataset(folder: &Path, identities: usize) -> Dataset {
+pub(super) fn dataset(folder: &Path, identities: usize) -> Dataset {
     let mut train = Vec::new();
     for identity in 0..identities {
         for camera in 0..CAMERAS {
@@ -42,7 +42,7 @@ fn picture(identity: u32, camera: u32, shot: u32) -> image::RgbImage {
     })
 }
 
-fn recipe(epochs: u64) -> Recipe {
+pub(super) fn recipe(epochs: u64) -> Recipe {
     let mut recipe = Recipe { epochs, validation: 0.25, average: 0.9, ..Recipe::default() };
     recipe.network = recipe::NetworkSettings { name: "mobilenet_v2_0.25".into(), input: [32, 16], embedding: 16 };
     recipe.sampler.identities = 6;
@@ -52,11 +52,11 @@ fn recipe(epochs: u64) -> Recipe {
     recipe
 }
 
-const OPTIONS: Options = Options { resume: false, threads: 2 };
-const RESUME: Options = Options { resume: true, threads: 2 };
+pub(super) const OPTIONS: Options = Options { resume: false, threads: 2, triplets: None };
+pub(super) const RESUME: Options = Options { resume: true, threads: 2, triplets: None };
 
 /// Interrupts after so many steps of training.
-struct StopAfter(AtomicU64);
+pub(super) struct StopAfter(pub(super) AtomicU64);
 
 impl Progress for StopAfter {
     fn start(&self, _label: &str, _total: u64) {}
@@ -245,7 +245,7 @@ fn measurement() {
     let recipe: Recipe = toml::from_str(&std::env::var("RECIPE").unwrap_or_default()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let threads = std::env::var("THREADS").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
-    let outcome = train(&data, &recipe, folder.path(), Options { resume: false, threads }, &Silent).unwrap();
+    let outcome = train(&data, &recipe, folder.path(), Options { threads, ..Options::default() }, &Silent).unwrap();
     for record in outcome.history.iter().filter(|record| record.validation_map.is_some()) {
         println!("{}", serde_json::to_string(record).unwrap());
     }

@@ -2,6 +2,7 @@
 
 use super::batches::Source;
 use super::early_stopping::Best;
+use super::guide;
 use super::history::Totals;
 use super::material::{Material, carve};
 use super::trainer::Trainer;
@@ -11,7 +12,7 @@ use crate::dataset::{Dataset, Skipped};
 use crate::loss::LossTerm;
 use crate::network::{Graph, by_name};
 use crate::progress::Progress;
-use crate::sampler::PkSampler;
+use crate::sampler::Sampler;
 use std::path::{Path, PathBuf};
 
 /// File of a run with everything to resume it.
@@ -22,16 +23,20 @@ pub const MODEL: &str = "model.safetensors";
 pub const BEST: &str = "best.safetensors";
 /// File of a finished run that shows it to a person.
 pub const REPORT: &str = "report.html";
+/// File of a run with the mined triplets in force, where it learns from any.
+pub const TRIPLETS: &str = "triplets.jsonl";
 /// File of a run with one JSON line an epoch.
 pub const LOG: &str = "log.jsonl";
 
 /// How a run is started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
     /// Go on with the run in the folder instead of beginning one.
     pub resume: bool,
     /// Threads of the engine; 0 takes one a core. A resumed run repeats bit by bit only on the same number.
     pub threads: usize,
+    /// The triplet file to learn from, for a recipe whose batches are made of triplets.
+    pub triplets: Option<PathBuf>,
 }
 
 /// A finished run.
@@ -69,7 +74,8 @@ pub fn train(
     recipe.check()?;
     let (graph, mut state, learner) = if options.resume { resume(recipe, run)? } else { begin(data, recipe, run)? };
     let material = Material::load(data, &state, progress)?;
-    let sampler = PkSampler::new(&material.classes, &material.train.cameras, recipe.sampler)?;
+    let sampler = Sampler::new(&material.classes, &material.train.cameras, recipe.sampler)?;
+    guide::adopt(options.triplets.as_deref(), run, &sampler, &material, &mut state)?;
     let teacher = teacher(recipe, (data, &material), run, progress)?;
     let learner = learner.unwrap_or_else(|| {
         state.teacher = teacher.as_ref().map(|teacher| teacher.dimension);
@@ -128,6 +134,7 @@ fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState
         history: Vec::new(),
         best_map: None,
         metric_on_top: None,
+        triplets: None,
     };
     Ok((graph, state, None))
 }

@@ -1,6 +1,7 @@
 //! The loop: batch → network → losses → gradients → optimizer, an epoch at a time, with a checkpoint after each.
 
 use super::batches::{PreparedBatch, Source};
+use super::guide::Guide;
 use super::history::{StepReport, to_json_lines};
 use super::material::Material;
 use super::objective::{Evaluation, Objective};
@@ -11,11 +12,11 @@ use super::watchdog::{Reaction, Trouble, Watchdog};
 use super::{Checkpoint, CheckpointError, Learner, RunState, Teacher, TrainingError, atomic, checkpoint, report};
 use crate::loss::distillation::Rows;
 use crate::loss::{Batch, Outputs};
-use crate::mining::Memory;
+use crate::mining::{Memory, MiningError};
 use crate::network::{Engine, Gradients, Graph, Role};
 use crate::progress::Progress;
 use crate::projection::{MetricOnTop, ProjectionError};
-use crate::sampler::PkSampler;
+use crate::sampler::{Guidance, Sampler};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -41,7 +42,7 @@ impl<'a> Trainer<'a> {
     pub fn new(
         run: &'a Path,
         (graph, state, learner): (Graph, RunState, Learner),
-        sampler: &PkSampler,
+        sampler: &Sampler,
         threads: usize,
     ) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -93,11 +94,17 @@ impl<'a> Trainer<'a> {
         let left = (self.state.recipe.epochs - epoch) * self.batches_per_epoch - batch;
         progress.start("training", left);
         let (sender, receiver) = sync_channel(1);
+        let (guidances, guidance) = sync_channel(1);
+        self.warn(source.sampler.warning().filter(|_| epoch == 0 && batch == 0));
         let result = std::thread::scope(|scope| {
-            scope.spawn(move || source.send_all(epoch, batch, &sender));
+            scope.spawn(move || source.send_all(epoch, batch, &guidance, &sender));
             // Owned here: when an epoch returns early it is dropped, the sender's next `send` fails, and its thread ends.
-            let receiver = receiver;
+            let (receiver, guidances) = (receiver, guidances);
+            let mut guide = Guide::new(source, self.run);
             while !self.is_over() {
+                if source.sampler.is_guided() && guidances.send(self.guide(&mut guide, progress)?).is_err() {
+                    break;
+                }
                 let pictures_per_second = self.run_epoch(&mut receiver.iter(), progress)?;
                 self.finish_epoch(source.material, pictures_per_second)?;
             }
@@ -159,6 +166,26 @@ impl<'a> Trainer<'a> {
                 let dimension = model.dimension();
                 Ok((model, self.state.with_metric_on_top(MetricOnTop::None, dimension, None)))
             }
+        }
+    }
+
+    /// What the weights at the beginning of this epoch say to the sampler.
+    fn guide(&mut self, guide: &mut Guide<'_>, progress: &dyn Progress) -> Result<Guidance, TrainingError> {
+        let model = self.model();
+        let guidance = guide.guidance(&mut self.engine, &model, &mut self.state, &mut self.learner, progress);
+        match guidance {
+            Err(TrainingError::Mining(MiningError::Interrupted)) => {
+                self.save()?;
+                Err(TrainingError::Interrupted { run: self.run.to_owned(), epoch: self.state.epoch + 1 })
+            }
+            other => other,
+        }
+    }
+
+    fn warn(&mut self, warning: Option<String>) {
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+            self.state.totals.warn(warning);
         }
     }
 
@@ -266,6 +293,7 @@ impl<'a> Trainer<'a> {
         if let Some(trouble) = Watchdog::epoch(active) {
             record.warnings.extend(self.heed(trouble)?);
         }
+        record.mined = self.state.triplets.as_ref().map(|triplets| triplets.record(epoch));
         if epoch.is_multiple_of(recipe.validate_every) || epoch == recipe.epochs {
             let model = self.model();
             if let Some(scores) = validate(&mut self.engine, &model, &material.held_out) {

@@ -2,9 +2,9 @@
 
 use super::*;
 
-const VERBS: [&str; 12] = [
-    "demo", "train", "evaluate", "quantize", "inspect", "simulate", "flash", "enroll", "identify", "gallery", "watch",
-    "bench",
+const VERBS: [&str; 13] = [
+    "demo", "train", "mine", "evaluate", "quantize", "inspect", "simulate", "flash", "enroll", "identify", "gallery",
+    "watch", "bench",
 ];
 
 #[test]

@@ -89,3 +89,29 @@ fn quiet_commands_say_nothing_but_their_result() {
     let output = deja(folder.path()).args(["--quiet", "evaluate", "model.deja", DATA]).assert().success();
     assert!(output.get_output().stderr.is_empty() && !output.get_output().stdout.is_empty());
 }
+
+#[test]
+fn mine_and_learn_from_what_was_mined() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(path(&folder, "recipe.toml"), RECIPE).unwrap();
+    json(here, &["train", DATA, "--out", "first", "--recipe", "recipe.toml"]);
+    let shares = ["--triplets", "200", "--easy", "0.2", "--semi-hard", "0.5", "--hard", "0.3"];
+    let mine = [&["mine", "first/model.safetensors", DATA, "--out", "t.jsonl"], &shares[..]].concat();
+    let mined = json(here, &mine);
+    let header = &mined["header"];
+    assert!(mined["triplets"].as_u64().unwrap() > 0 && header["examined"]["easy"].as_u64().is_some(), "{mined}");
+    let text = std::fs::read_to_string(path(&folder, "t.jsonl")).unwrap();
+    assert_eq!(text.lines().count() as u64, 1 + mined["triplets"].as_u64().unwrap());
+    let table = String::from_utf8(deja(here).args(&mine).assert().success().get_output().stdout.clone()).unwrap();
+    assert!(["semi-hard", "examined", "wanted", "t.jsonl"].iter().all(|part| table.contains(part)), "{table}");
+
+    let second = ["train", DATA, "--out", "second", "--recipe", "recipe.toml", "--triplets", "t.jsonl"];
+    let trained = json(here, &second);
+    assert_eq!(trained["epochs"][0]["mined"]["checkpoint"], header["checkpoint"]);
+    let error = failure(here, &["mine", "first/model.safetensors", DATA, "--out", "t.jsonl", "--hard", "0.9"]);
+    assert!(error.contains("sum to 1"), "{error}");
+    let other = "synthetic:identities=16,cameras=2,images=2,seed=4";
+    let error = failure(here, &["train", other, "--out", "third", "--recipe", "recipe.toml", "--triplets", "t.jsonl"]);
+    assert!(error.contains("t.jsonl") && error.contains("seed=3") && error.contains("seed=4"), "{error}");
+}

@@ -2,8 +2,9 @@
 //!
 //! Tensors, all little-endian f32: `network/<parameter>`; for resuming also `step`, `loss/<n>` (what the recipe's
 //! n-th loss learns for itself, such as a classifier), `first/<n>` and `second/<n>` (the optimizer's moments, n counting the
-//! network's parameters and then the losses), `average/<parameter>` and `memory/…` (embeddings of past batches and whose they
-//! are). The header's metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
+//! network's parameters and then the losses), `average/<parameter>`, `memory/…` (embeddings of past batches and whose they
+//! are) and, with a sampler that is guided by them, `classes` (embeddings of some pictures of each class). The header's
+//! metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
 
 use super::average::Average;
 use super::history::{EpochRecord, Totals};
@@ -13,8 +14,9 @@ use super::recipe::{Recipe, RecipeError};
 use super::watchdog::Watchdog;
 use super::{atomic, objective, tensors};
 use crate::loss::{Batch, Learned, Sizes};
-use crate::mining::Memory;
+use crate::mining::{Counts, Memory};
 use crate::network::{Graph, NetworkError, by_name};
+use crate::sampler::ClassEmbeddings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tensors::{Reader, Writer};
@@ -61,6 +63,25 @@ pub struct RunState {
     /// What a metric on top changed, in a finished model that has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric_on_top: Option<OnTop>,
+    /// The mined triplets in force.
+    #[serde(default)]
+    pub triplets: Option<TripletsInForce>,
+}
+
+/// Which mined triplets a run learns from; they stand in the run's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TripletsInForce {
+    /// SHA-256 of the triplet file in hex.
+    pub sha256: String,
+    /// Fingerprint of the weights they were mined with.
+    pub checkpoint: String,
+    /// Epochs of this run that were finished then; 0 for a given file.
+    pub mined_at: u64,
+    /// All triplets by class.
+    pub examined: Counts,
+    /// Those chosen.
+    pub chosen: Counts,
 }
 
 /// What only training needs.
@@ -74,6 +95,8 @@ pub struct Learner {
     pub average: Option<Average>,
     /// Embeddings of past batches, where the recipe wants them.
     pub memory: Option<Memory>,
+    /// Embeddings of the classes as of the last refresh, where the sampler is guided by them.
+    pub classes: Option<ClassEmbeddings>,
 }
 
 /// Why a checkpoint cannot be read or written.
@@ -240,7 +263,7 @@ impl Learner {
         let optimizer = Optimizer::new(recipe.optimizer, &lengths(graph, &learned));
         let average = (recipe.average > 0.0).then(|| Average::new(recipe.average, graph));
         let memory = (recipe.memory.size > 0).then(|| Memory::new(recipe.memory.size, graph.dimension()));
-        Self { learned, optimizer, average, memory }
+        Self { learned, optimizer, average, memory, classes: None }
     }
 
     fn write(&self, graph: &Graph, writer: &mut Writer) {
@@ -261,6 +284,9 @@ impl Learner {
         }
         if let Some(memory) = &self.memory {
             write_memory(memory, writer);
+        }
+        if let Some(classes) = &self.classes {
+            writer.add("classes".into(), &[classes.count(), classes.views, classes.dimension], &classes.values);
         }
     }
 
@@ -285,6 +311,11 @@ impl Learner {
         }
         if learner.memory.is_some() {
             learner.memory = Some(read_memory(state.recipe.memory.size, graph.dimension(), reader)?);
+        }
+        if reader.has("classes") {
+            let (views, dimension) = (state.recipe.sampler.views(), graph.dimension());
+            let values = reader.read("classes", &[state.identities.len(), views, dimension])?;
+            learner.classes = Some(ClassEmbeddings { views, dimension, values });
         }
         Ok(learner)
     }

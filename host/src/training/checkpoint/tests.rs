@@ -31,10 +31,18 @@ fn checkpoint(average: f32) -> Checkpoint {
         history: vec![EpochRecord { epoch: 1, loss: 0.1, validation_map: Some(0.3), ..EpochRecord::default() }],
         best_map: Some(0.3),
         metric_on_top: None,
+        triplets: Some(TripletsInForce {
+            sha256: "ab".into(),
+            checkpoint: "cd".into(),
+            mined_at: 2,
+            examined: Counts { easy: u64::MAX, semi_hard: 3, hard: 2 },
+            chosen: Counts { easy: 1, semi_hard: 1, hard: 1 },
+        }),
     };
     let mut learner = Learner::new(&state, &graph);
     learner.learned.iter_mut().flat_map(Learned::values_mut).for_each(|x| *x += 0.25);
     learner.optimizer.step = u64::MAX - 7;
+    learner.classes = Some(ClassEmbeddings { views: 4, dimension: 8, values: (0..96).map(|k| k as f32).collect() });
     learner.optimizer.first.iter_mut().flatten().for_each(|m| *m = 1e-30);
     for parameter in &mut graph.parameters {
         parameter.values.iter_mut().for_each(|x| *x += 0.1);

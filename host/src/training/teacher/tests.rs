@@ -30,7 +30,7 @@ fn files(folder: &Path) -> Dataset {
 fn material(data: &Dataset) -> Material {
     let train = dataset::load(&data.train, [16, 8], &Silent).unwrap();
     let classes = train.identities.iter().map(|identity| identity.known().unwrap() as u32).collect();
-    Material { train, samples: data.train.clone(), classes, held_out: dataset::Images::default() }
+    Material { train, samples: data.train.clone(), classes, ..Material::default() }
 }
 
 fn settings(teacher: PathBuf, centre: bool) -> DistillationSettings {
