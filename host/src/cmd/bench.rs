@@ -1,9 +1,11 @@
 //! `deja bench`: the project's own benchmarks on this computer.
 
 use super::{Context, parse_size};
+use crate::loss::bench as loss;
 use crate::network::bench::{self, Speed, Workload};
 use crate::network::{Graph, Role};
 use crate::training::optimizer::{Optimizer, OptimizerSettings};
+use crate::ui::{Align, Table};
 use deja_firmware::gallery::{Gallery, MAX_IDENTITIES, MAX_TEMPLATES};
 use deja_firmware::matching::identify;
 use deja_shared::embedding::Embedding;
@@ -15,7 +17,8 @@ use std::time::Instant;
 const EXAMPLES: &str = "EXAMPLES:
   deja bench train --batch 64
   deja bench embed --network mobilenet_v2_0.35 --input 128x64
-  deja bench match --json match.json";
+  deja bench match --json match.json
+  deja bench loss --batch 256 --dimension 128";
 
 /// Measures how fast this computer trains, embeds and matches
 #[derive(Debug, Clone, clap::Args)]
@@ -40,6 +43,18 @@ enum What {
         /// Components of an embedding
         #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=256))]
         dimension: u16,
+    },
+    /// Mining, value and gradient of every loss
+    Loss {
+        /// Embeddings in a batch, four of each identity
+        #[arg(long, default_value_t = 256)]
+        batch: usize,
+        /// Components of an embedding
+        #[arg(long, default_value_t = 128)]
+        dimension: usize,
+        /// Batches that are measured
+        #[arg(long, default_value_t = 20)]
+        steps: usize,
     },
 }
 
@@ -92,6 +107,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
         }
         What::Embed(load) => show("embedded", &bench::embed(&load.workload())?, context),
         What::Match { probes, dimension } => compare(*probes, usize::from(*dimension), context),
+        What::Loss { batch, dimension, steps } => {
+            let workload =
+                loss::Workload { batch: (*batch).max(1), dimension: (*dimension).max(1), steps: (*steps).max(1) };
+            charge(workload, context)
+        }
     }
 }
 
@@ -152,4 +172,32 @@ fn compare(probes: usize, dimension: usize, context: &Context) -> anyhow::Result
     let rate = context.style.bold(format_args!("{:.0} probes/s", matching.probes_per_second));
     context.say(format_args!("matched  {rate}  ({MAX_TEMPLATES} templates of {dimension} components, 1 thread)"))?;
     context.finish(&matching)
+}
+
+/// What each loss costs.
+#[derive(Debug, Serialize)]
+struct Charges {
+    losses: Vec<loss::Cost>,
+    batch: usize,
+    dimension: usize,
+    threads: usize,
+    /// The most memory this process has had resident.
+    peak_rss_bytes: Option<u64>,
+}
+
+fn charge(workload: loss::Workload, context: &Context) -> anyhow::Result<()> {
+    let losses = loss::costs(workload)?;
+    let mut table = Table::new(&[("loss", Align::Left), ("ms", Align::Right), ("active", Align::Right)]);
+    for cost in &losses {
+        let active = cost.active_fraction.map_or_else(String::new, |share| format!("{:.0} %", share * 100.0));
+        table.row([cost.loss.to_owned(), format!("{:.2}", cost.milliseconds), active]);
+    }
+    let loss::Workload { batch, dimension, .. } = workload;
+    let threads = rayon::current_num_threads();
+    let peak_rss_bytes = bench::peak_resident_bytes();
+    context.say(format_args!("{table}\n(batch {batch}, {dimension} components, {threads} threads)"))?;
+    if let Some(bytes) = peak_rss_bytes {
+        context.say(format_args!("peak memory  {:.1} MB", bytes as f64 / 1e6))?;
+    }
+    context.finish(&Charges { losses, batch, dimension, threads, peak_rss_bytes })
 }

@@ -1,6 +1,6 @@
 //! What every loss must pass: equal to a plain twin in f64, with its central differences as gradient, edge cases included.
 
-use super::{Batch, Margin};
+use super::Batch;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -99,22 +99,23 @@ pub fn plain_distance(x: &[f64], dimension: usize, i: usize, j: usize) -> f64 {
     (0..dimension).map(|k| (x[i * dimension + k] - x[j * dimension + k]).powi(2)).sum::<f64>().sqrt()
 }
 
-/// The definition, in f64 and O(B³): per anchor the largest z over all of its triplets.
-pub fn plain_batch_hard(x: &[f64], dimension: usize, identities: &[u32], margin: Margin) -> f64 {
-    let count = identities.len();
-    let mut charges = Vec::new();
-    for a in 0..count {
-        let mut hardest: Option<f64> = None;
-        for p in (0..count).filter(|&p| p != a && identities[p] == identities[a]) {
-            for n in (0..count).filter(|&n| identities[n] != identities[a]) {
-                let z = plain_distance(x, dimension, a, p) - plain_distance(x, dimension, a, n);
-                hardest = Some(hardest.map_or(z, |best| best.max(z)));
-            }
-        }
-        charges.extend(hardest.map(|z| match margin {
-            Margin::Hinge(m) => (z + f64::from(m)).max(0.0),
-            Margin::Soft => z.exp().ln_1p(),
-        }));
-    }
-    if charges.is_empty() { 0.0 } else { charges.iter().sum::<f64>() / charges.len() as f64 }
+/// Rows of length 1.
+pub fn plain_normalize(x: &[f64], dimension: usize) -> Vec<f64> {
+    x.chunks_exact(dimension)
+        .flat_map(|row| {
+            let length = row.iter().map(|x| x * x).sum::<f64>().sqrt();
+            row.iter().map(move |x| x / length)
+        })
+        .collect()
+}
+
+/// xᵢ·xⱼ
+pub fn plain_product(x: &[f64], dimension: usize, i: usize, j: usize) -> f64 {
+    (0..dimension).map(|k| x[i * dimension + k] * x[j * dimension + k]).sum()
+}
+
+/// Rows of the anchor's identity without itself, and rows of others.
+pub fn plain_partition(identities: &[u32], anchor: usize) -> (Vec<usize>, Vec<usize>) {
+    let others = (0..identities.len()).filter(|&other| other != anchor);
+    others.partition(|&other| identities[other] == identities[anchor])
 }

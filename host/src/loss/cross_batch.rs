@@ -34,13 +34,13 @@ impl Joined {
 /// gradient, `[B, dimension]`, is that of the anchors.
 pub fn triplet_against(settings: &TripletSettings, batch: &Batch<'_>, past: &Batch<'_>) -> MetricLoss {
     let mut joined = Joined::new(batch, past);
-    let normalized = settings.normalize.then(|| Normalized::new(&joined.embeddings, batch.dimension));
+    let normalized = settings.normalizes().then(|| Normalized::new(&joined.embeddings, batch.dimension));
     if let Some(normalized) = &normalized {
         joined.embeddings.copy_from_slice(&normalized.rows);
     }
     let (present, earlier) = joined.split(batch.identities.len());
     let triplets = hardest_past(&present, &earlier);
-    let mut loss = triplet(&joined.all(), &triplets, settings.charged());
+    let mut loss = triplet(&joined.all(), &triplets, settings.distance, settings.charged());
     loss.gradient.truncate(batch.embeddings.len());
     if let Some(normalized) = normalized {
         normalized.backward(&mut loss.gradient);

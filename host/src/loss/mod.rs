@@ -7,31 +7,46 @@
 //! (`check`).
 
 pub mod arc_face;
+pub mod bench;
 pub mod center;
+pub mod circle;
 pub mod classifier;
+pub mod contrastive;
 pub mod cos_face;
 pub mod cross_batch;
 pub mod cross_entropy;
 pub mod distillation;
 pub mod learned;
+pub mod margin;
 pub mod margin_softmax;
+pub mod multi_similarity;
+pub mod n_pair;
 pub mod normalize;
 pub mod term;
 pub mod triplet;
+
+mod pairs;
+mod similarity;
+mod softmax;
 
 #[cfg(test)]
 mod check;
 
 pub use arc_face::arc_face;
 pub use center::{CenterLoss, Centers, center};
+pub use circle::{CircleSettings, circle};
 pub use classifier::Classifier;
+pub use contrastive::{ContrastiveSettings, contrastive};
 pub use cos_face::cos_face;
 pub use cross_entropy::{CrossEntropy, cross_entropy};
 pub use distillation::{Distillation, distillation};
 pub use learned::Learned;
+pub use margin::Margin;
 pub use margin_softmax::{MarginSoftmax, margin_softmax};
+pub use multi_similarity::{MultiSimilaritySettings, multi_similarity};
+pub use n_pair::{NPairSettings, n_pair};
 pub use term::{Loss, LossError, LossTerm, Outputs, Sizes, TermValue};
-pub use triplet::{Margin, Mining, TripletSettings, triplet};
+pub use triplet::{Mining, TripletSettings, triplet};
 
 /// B embeddings and whose they are.
 #[derive(Debug, Clone, Copy)]

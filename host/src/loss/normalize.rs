@@ -1,5 +1,7 @@
 //! L2 normalization of embeddings, and its gradient.
 
+use super::{Batch, MetricLoss};
+
 /// Unit embeddings, with what the way back needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalized {
@@ -15,6 +17,14 @@ impl Normalized {
         let mut rows = embeddings.to_vec();
         let lengths = rows.chunks_exact_mut(dimension.max(1)).map(normalize).collect();
         Self { rows, lengths, dimension }
+    }
+
+    /// A loss of the normalized embeddings, with its gradient with respect to those of the batch.
+    pub fn through(batch: &Batch<'_>, loss: impl FnOnce(&Batch<'_>) -> MetricLoss) -> MetricLoss {
+        let normalized = Self::new(batch.embeddings, batch.dimension);
+        let mut loss = loss(&Batch { embeddings: &normalized.rows, ..*batch });
+        normalized.backward(&mut loss.gradient);
+        loss
     }
 
     /// ∂L/∂x = (g − u·(u·g)) / ‖x‖ from g = ∂L/∂u, in place; 0 for a zero row.

@@ -2,9 +2,13 @@
 
 use super::arc_face::ArcFaceSettings;
 use super::center::CenterSettings;
+use super::circle::CircleSettings;
+use super::contrastive::ContrastiveSettings;
 use super::cos_face::CosFaceSettings;
 use super::cross_entropy::CrossEntropySettings;
 use super::distillation::{DistillationSettings, Rows};
+use super::multi_similarity::MultiSimilaritySettings;
+use super::n_pair::NPairSettings;
 use super::triplet::TripletSettings;
 use super::{Batch, Learned, MetricLoss};
 use crate::mining::Triplet;
@@ -18,6 +22,14 @@ use serde_json::json;
 pub enum LossTerm {
     /// Positives nearer than negatives.
     Triplet(TripletSettings),
+    /// Each anchor against its positive and those of all other identities at once.
+    NPair(NPairSettings),
+    /// Pairs of one identity together, others apart.
+    Contrastive(ContrastiveSettings),
+    /// Mined pairs, weighted by similarity.
+    MultiSimilarity(MultiSimilaritySettings),
+    /// Similarities pulled the stronger the farther they are from where they should be.
+    Circle(CircleSettings),
     /// Which identity it is, among those trained on.
     CrossEntropy(CrossEntropySettings),
     /// The same on angles, with a margin on the angle to the own identity.
@@ -168,8 +180,22 @@ impl LossError {
 impl LossTerm {
     /// The names that [`Self::named`] knows: kinds, and the ways of mining triplets. `distillation` is none, for it needs a
     /// teacher.
-    pub const NAMES: &'static [&'static str] =
-        &["triplet", "batch_hard", "cross_entropy", "arc_face", "cos_face", "center"];
+    pub const NAMES: &'static [&'static str] = &[
+        "triplet",
+        "batch_hard",
+        "batch_all",
+        "batch_weighted",
+        "semi_hard",
+        "offline",
+        "n_pair",
+        "contrastive",
+        "multi_similarity",
+        "circle",
+        "cross_entropy",
+        "arc_face",
+        "cos_face",
+        "center",
+    ];
 
     /// The loss of that kind, or the triplet loss with that mining, with default settings.
     ///
@@ -190,6 +216,10 @@ impl LossTerm {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Triplet(_) => "triplet",
+            Self::NPair(_) => "n_pair",
+            Self::Contrastive(_) => "contrastive",
+            Self::MultiSimilarity(_) => "multi_similarity",
+            Self::Circle(_) => "circle",
             Self::CrossEntropy(_) => "cross_entropy",
             Self::ArcFace(_) => "arc_face",
             Self::CosFace(_) => "cos_face",
@@ -202,6 +232,10 @@ impl LossTerm {
     pub fn loss(&self) -> &dyn Loss {
         match self {
             Self::Triplet(settings) => settings,
+            Self::NPair(settings) => settings,
+            Self::Contrastive(settings) => settings,
+            Self::MultiSimilarity(settings) => settings,
+            Self::Circle(settings) => settings,
             Self::CrossEntropy(settings) => settings,
             Self::ArcFace(settings) => settings,
             Self::CosFace(settings) => settings,

@@ -10,18 +10,20 @@ pub mod error;
 pub mod memory;
 pub mod n_pair_classes;
 pub mod offline;
+pub mod semi_hard;
 pub mod triplet_class;
 pub mod triplet_file;
 
 mod pool;
 
 pub use batch_hard::batch_hard;
-pub use distance::{Distances, distance};
+pub use distance::{Distances, Metric, distance};
 pub use distance_rows::distance_rows;
 pub use error::MiningError;
 pub use memory::Memory;
 pub use n_pair_classes::n_pair_classes;
 pub use offline::{Mined, OfflineSettings, mine};
+pub use semi_hard::{Fallback, semi_hard};
 pub use triplet_class::{Counts, TripletClass};
 pub use triplet_file::{TripletFile, TripletFileError};
 

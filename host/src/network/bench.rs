@@ -105,7 +105,7 @@ fn measure(workload: &Workload, kernels: &'static str, mut step: impl FnMut()) -
 }
 
 /// `VmHWM` of Linux's process status.
-fn peak_resident_bytes() -> Option<u64> {
+pub fn peak_resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

@@ -5,7 +5,7 @@ use super::randomness::{Purpose, stream};
 use super::triplet_shares::TripletShares;
 use super::vitals::Vitals;
 use crate::loss::{Batch, Learned, Loss, LossTerm, Margin, Outputs, Sizes, TermValue, TripletSettings};
-use crate::mining::Distances;
+use crate::mining::{Distances, Metric};
 
 /// The losses of a run.
 #[derive(Debug, Clone)]
@@ -91,7 +91,7 @@ impl Objective {
         let guiding = self.terms.iter().find_map(triplet);
         let settings = guiding.unwrap_or(&unguided);
         let measured = settings.measured(raw);
-        let distances = Distances::new(&measured, raw.dimension);
+        let distances = Distances::by(settings.distance, &measured, raw.dimension);
         View {
             vitals: Vitals::of(raw.embeddings, &measured, raw.dimension),
             reach: guiding.map(reach),
@@ -105,13 +105,17 @@ impl Objective {
     }
 }
 
-/// The margin of a hinge and 1 of a soft margin; normalized embeddings of an untrained network lie close, and are well so.
+/// The Euclidean distance that is the margin of a hinge, or 1 of a soft margin; normalized embeddings of an untrained network lie close, and are well so.
 fn reach(settings: &TripletSettings) -> f32 {
     let reach = match settings.charged() {
-        Margin::Hinge(margin) => margin,
+        Margin::Hinge(margin) => match settings.distance {
+            Metric::Euclidean => margin,
+            Metric::SquaredEuclidean => margin.sqrt(),
+            Metric::Cosine => (2.0 * margin).sqrt(),
+        },
         Margin::Soft => 1.0,
     };
-    if settings.normalize { reach.min(0.4) } else { reach }
+    if settings.normalizes() { reach.min(0.4) } else { reach }
 }
 
 /// Where the losses look at past batches: the mean of the loss within the batch and of that against past ones.
