@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_name = "RUN", required_unless_present = "print_recipe")]
     out: Option<PathBuf>,
     /// Print a recipe, whole, to start one's own from: one that is shipped, or a file with its gaps filled
-    #[arg(long, value_name = "NAME", exclusive = true)]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "out", "recipe", "resume"])]
     print_recipe: Option<PathBuf>,
     /// Recipe in TOML, or the name of one that is shipped; what it leaves out has a default
     #[arg(long, value_name = "R.toml")]
@@ -180,4 +180,45 @@ fn table(history: &[EpochRecord]) -> Table {
         ]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn the_long_help_shows_every_setting_with_its_default_and_the_shipped_recipes() {
+        let help = Cli::command().render_long_help().to_string();
+        let defaults = help.split_once("A RECIPE, with").unwrap().1.split_once('\n').unwrap().1;
+        assert_eq!(toml::from_str::<Recipe>(defaults).unwrap(), Recipe::default(), "what is shown is a recipe");
+        assert!(defaults.contains("[watchdog]") && defaults.contains("patience = 0"));
+        for name in Recipe::names() {
+            assert!(help.contains(&format!("  {name} ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_recipe_can_be_printed_without_data_and_nothing_else_goes_without() {
+        let parse = |arguments: &[&str]| Cli::try_parse_from([&["train"], arguments].concat());
+        assert!(parse(&["--print-recipe", "default"]).is_ok());
+        for arguments in [&[][..], &["synthetic"], &["--out", "run"], &["synthetic", "--print-recipe", "default"]] {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_printed_recipe_is_the_same_recipe() {
+        for name in Recipe::names() {
+            let recipe = Recipe::read(Path::new(name)).unwrap();
+            let printed = toml::to_string(&recipe).unwrap();
+            assert_eq!(toml::from_str::<Recipe>(&printed).unwrap(), recipe, "{name}");
+        }
+    }
 }

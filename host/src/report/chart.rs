@@ -158,6 +158,9 @@ pub(super) fn axes<'a>(
     let mut chart = builder.build_cartesian_2d(x, y)?;
     let mut mesh = chart.configure_mesh();
     mesh.light_line_style(TRANSPARENT).bold_line_style(BLACK.mix(0.1)).label_style(FONT);
+    // Epochs and ranks are whole numbers: 2, not 2.0.
+    let short = |value: &f64| ((value * 1e5).round() / 1e5).to_string();
+    mesh.x_label_formatter(&short).y_label_formatter(&short);
     mesh.x_desc(labels.x).y_desc(labels.y).draw()?;
     Ok(chart)
 }

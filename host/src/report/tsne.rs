@@ -5,8 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-/// How many neighbours each point is taken to have, where there are enough.
-const PERPLEXITY: f64 = 30.0;
+/// How many neighbours each point is taken to have, where there are enough: about as many pictures as an identity has.
+const PERPLEXITY: f64 = 15.0;
 const ITERATIONS: usize = 500;
 /// Iterations in which neighbours attract each other more, so that groups form before they find their places.
 const EARLY: usize = 125;
