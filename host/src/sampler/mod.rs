@@ -130,11 +130,15 @@ impl Sampler {
     /// What a person should know about identities with one picture, which have no positive.
     pub fn warning(&self) -> Option<String> {
         let (alone, what) = match self {
-            Self::Pk(sampler) => (sampler.alone(), "it is repeated, so its own copies are their only positives"),
-            Self::HardClass(sampler) => (sampler.alone(), "it is repeated, so its own copies are their only positives"),
+            Self::Pk(sampler) => {
+                (sampler.alone(), "the picture is repeated, and its own copies are their only positives")
+            }
+            Self::HardClass(sampler) => {
+                (sampler.alone(), "the picture is repeated, and its own copies are their only positives")
+            }
             Self::NPair(sampler) => (sampler.left_out(), "they have no pair and are left out"),
             Self::Triplets(sampler) => (sampler.alone(), "they are never anchors, only negatives"),
         };
-        (alone > 0).then(|| format!("{alone} identities have one picture only: {what}; add pictures of them"))
+        (alone > 0).then(|| format!("identities with one picture only: {alone}; {what}: add pictures of them"))
     }
 }

@@ -158,8 +158,25 @@ fn classes_of_one_picture_are_told_and_without_pairs_n_pair_stops() {
     single(&mut data, 9);
     let outcome = train(&data, &recipe, &folder.path().join("three"), OPTIONS, &Silent).unwrap();
     let warning = &outcome.history[0].warnings[0];
-    assert!(warning.contains("3 identities have one picture") && warning.contains("left out"), "{warning}");
+    assert!(warning.contains("one picture only: 3") && warning.contains("left out"), "{warning}");
     single(&mut data, 0);
     let error = train(&data, &recipe, &folder.path().join("all"), OPTIONS, &Silent).unwrap_err().to_string();
     assert!(error.contains("two pictures"), "{error}");
+}
+
+#[test]
+fn recipes_that_contradict_themselves_are_refused() {
+    let mut offline = mining(1, 0);
+    offline.check().unwrap();
+    offline.sampler.kind = SamplerKind::Pk;
+    let error = offline.check().unwrap_err().to_string();
+    assert!(error.contains("mining = offline") && error.contains("sampler.kind"), "{error}");
+    let mut shares = mining(1, 0);
+    shares.mining.hard = 0.9;
+    assert!(shares.check().unwrap_err().to_string().contains("sum to 1"));
+    let mut ids = recipe(1);
+    ids.losses.remove(0);
+    ids.learn_from_triplets();
+    assert_eq!(ids.losses.len(), 2, "a triplet loss is added where there is none");
+    ids.check().unwrap();
 }

@@ -121,7 +121,9 @@ fn an_identity_with_one_picture_trains_and_is_never_a_trouble() {
     let recipe = Recipe { validation: 0.0, ..recipe(2) };
     let outcome = train(&data, &recipe, &folder.path().join("run"), OPTIONS, &Silent).unwrap();
     assert_eq!((outcome.identities, outcome.pictures), (6, 21));
-    assert!(outcome.history.iter().all(|record| record.loss.is_finite() && record.warnings.is_empty()));
+    assert!(outcome.history.iter().all(|record| record.loss.is_finite()));
+    let warnings: Vec<&String> = outcome.history.iter().flat_map(|record| &record.warnings).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("one picture only"), "told once, and no trouble: {warnings:?}");
 }
 
 #[test]
