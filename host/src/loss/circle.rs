@@ -1,5 +1,6 @@
 //! Circle: similarities pulled with a force of their own, the stronger the farther each is from where it should be.
 
+use super::cross_batch::among_past;
 use super::margin::Margin;
 use super::normalize::Normalized;
 use super::pairs::{Pairs, Tally, partition};
@@ -37,7 +38,11 @@ impl Loss for CircleSettings {
     }
 
     fn evaluate(&self, outputs: &Outputs<'_>, _learned: &Learned) -> TermValue {
-        circle(&outputs.raw, self).into()
+        among_past(outputs, |batch, anchors| among(batch, anchors, self)).into()
+    }
+
+    fn remembers(&self) -> bool {
+        true
     }
 }
 
@@ -47,13 +52,18 @@ impl Loss for CircleSettings {
 /// As in the paper's eq. 10, no gradient passes through α. Active are the pairs that are not satisfied: s_p < 1 − m, s_n > m.
 /// Distances in the report are 1 − cosine.
 pub fn circle(batch: &Batch<'_>, settings: &CircleSettings) -> MetricLoss {
+    among(batch, batch.identities.len(), settings)
+}
+
+/// The same of the first `anchors` rows, with all rows as their positives and negatives.
+fn among(batch: &Batch<'_>, anchors: usize, settings: &CircleSettings) -> MetricLoss {
     Normalized::through(batch, |batch| {
-        let similarities = Similarities::new(batch);
+        let similarities = Similarities::new(batch, anchors);
         let charge = |anchor: usize, slopes: &mut [f32]| {
             let Some((positives, negatives)) = partition(batch.identities, anchor) else { return Tally::default() };
             charge(similarities.row(anchor), [&positives, &negatives], settings, slopes)
         };
-        Pairs::of(batch.identities.len(), charge).through_similarities(batch)
+        Pairs::of(anchors, batch.identities.len(), charge).through_similarities(batch)
     })
 }
 

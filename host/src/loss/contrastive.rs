@@ -1,9 +1,10 @@
 //! Contrastive: pairs of one identity together, pairs of two apart by a margin.
 
+use super::cross_batch::among_past;
 use super::normalize::Normalized;
 use super::pairs::{Pairs, Tally};
 use super::{Batch, Learned, Loss, LossError, MetricLoss, Outputs, TermValue};
-use crate::mining::Distances;
+use crate::mining::{Distances, Metric};
 use serde::{Deserialize, Serialize};
 
 /// The contrastive loss in a recipe.
@@ -40,7 +41,11 @@ impl Loss for ContrastiveSettings {
     }
 
     fn evaluate(&self, outputs: &Outputs<'_>, _learned: &Learned) -> TermValue {
-        contrastive(&outputs.raw, self).into()
+        among_past(outputs, |batch, anchors| among(batch, anchors, self)).into()
+    }
+
+    fn remembers(&self) -> bool {
+        true
     }
 }
 
@@ -50,8 +55,13 @@ impl Loss for ContrastiveSettings {
 /// Each kind has a mean of its own, because a batch has far more negative pairs; active are those within the margin, and the
 /// others are left out of the mean. The active fraction is theirs. Without pairs: loss 0, gradient 0.
 pub fn contrastive(batch: &Batch<'_>, settings: &ContrastiveSettings) -> MetricLoss {
+    among(batch, batch.identities.len(), settings)
+}
+
+/// The same of the pairs with one of the first `anchors` rows.
+fn among(batch: &Batch<'_>, anchors: usize, settings: &ContrastiveSettings) -> MetricLoss {
     let measure = |batch: &Batch<'_>| {
-        let distances = Distances::new(batch.embeddings, batch.dimension);
+        let distances = Distances::of_anchors(Metric::Euclidean, batch.embeddings, batch.dimension, anchors);
         charge(&distances, batch.identities, settings.margin).through_distances(&distances, batch)
     };
     if settings.normalize { Normalized::through(batch, measure) } else { measure(batch) }
@@ -60,7 +70,7 @@ pub fn contrastive(batch: &Batch<'_>, settings: &ContrastiveSettings) -> MetricL
 fn charge(distances: &Distances, identities: &[u32], margin: f32) -> Pairs {
     let (positives, active) = count(distances, identities, margin);
     let share = |count: usize| 1.0 / count.max(1) as f32;
-    let mut pairs = Pairs::of(distances.count(), |i, slopes| {
+    let mut pairs = Pairs::of(distances.anchors(), identities.len(), |i, slopes| {
         let mut tally = Tally::default();
         for (j, &d) in distances.row(i).iter().enumerate().skip(i + 1) {
             let gap = (margin - d).max(0.0);
@@ -86,7 +96,7 @@ fn charge(distances: &Distances, identities: &[u32], margin: f32) -> Pairs {
 /// Positive pairs, and negative pairs within the margin.
 fn count(distances: &Distances, identities: &[u32], margin: f32) -> (usize, usize) {
     let (mut positives, mut active) = (0, 0);
-    for i in 0..distances.count() {
+    for i in 0..distances.anchors() {
         for (j, &d) in distances.row(i).iter().enumerate().skip(i + 1) {
             let same = identities[i] == identities[j];
             positives += usize::from(same);

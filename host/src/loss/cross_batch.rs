@@ -1,106 +1,92 @@
-//! Metric losses of a batch against the embeddings of past batches (Wang et al. 2020).
+//! Positives and negatives from past batches for the anchors of the present one (Wang et al. 2020).
 
-use super::normalize::Normalized;
-use super::{Batch, MetricLoss, TripletSettings, triplet};
-use crate::mining::cross_batch::hardest_past;
+use super::{Batch, MetricLoss, Outputs};
 
-/// Embeddings of a batch, and behind them those of past batches, as one batch.
-struct Joined {
-    embeddings: Vec<f32>,
-    identities: Vec<u32>,
-    dimension: usize,
-}
-
-impl Joined {
-    fn new(batch: &Batch<'_>, past: &Batch<'_>) -> Self {
-        let embeddings = [batch.embeddings, past.embeddings].concat();
-        Self { embeddings, identities: [batch.identities, past.identities].concat(), dimension: batch.dimension }
-    }
-
-    /// The first `count` rows, and the others.
-    fn split(&self, count: usize) -> (Batch<'_>, Batch<'_>) {
-        let (a, b) = self.embeddings.split_at(count * self.dimension);
-        let (c, d) = self.identities.split_at(count);
-        let batch = |embeddings, identities| Batch { embeddings, dimension: self.dimension, identities };
-        (batch(a, c), batch(b, d))
-    }
-
-    fn all(&self) -> Batch<'_> {
-        Batch { embeddings: &self.embeddings, dimension: self.dimension, identities: &self.identities }
-    }
-}
-
-/// The triplet loss of anchors in `batch` with positives and negatives in `past`, mined batch-hard or semi-hard; the
-/// gradient, `[B, dimension]`, is that of the anchors.
-pub fn triplet_against(settings: &TripletSettings, batch: &Batch<'_>, past: &Batch<'_>) -> MetricLoss {
-    let mut joined = Joined::new(batch, past);
-    let normalized = settings.normalizes().then(|| Normalized::new(&joined.embeddings, batch.dimension));
-    if let Some(normalized) = &normalized {
-        joined.embeddings.copy_from_slice(&normalized.rows);
-    }
-    let (present, earlier) = joined.split(batch.identities.len());
-    let triplets = hardest_past(&present, &earlier);
-    let mut loss = triplet(&joined.all(), &triplets, settings.distance, settings.charged());
-    loss.gradient.truncate(batch.embeddings.len());
-    if let Some(normalized) = normalized {
-        normalized.backward(&mut loss.gradient);
-    }
+/// `loss(rows, anchors)` of the batch, or, where there are past ones, of the batch with these behind it: anchors are the rows
+/// of the batch alone, and so is what the gradient, `[B, dimension]`, is with respect to.
+pub(super) fn among_past(outputs: &Outputs<'_>, loss: impl Fn(&Batch<'_>, usize) -> MetricLoss) -> MetricLoss {
+    let Outputs { raw, past, .. } = outputs;
+    let anchors = raw.identities.len();
+    let Some(past) = past else { return loss(raw, anchors) };
+    let embeddings = [raw.embeddings, past.embeddings].concat();
+    let identities = [raw.identities, past.identities].concat();
+    let rows = Batch { embeddings: &embeddings, dimension: raw.dimension, identities: &identities };
+    let mut loss = loss(&rows, anchors);
+    loss.gradient.truncate(raw.embeddings.len());
     loss
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Margin;
     use super::super::check::{self, EdgeCase};
+    use super::super::{Learned, LossTerm};
     use super::*;
 
-    /// The definition in f64: per anchor the hardest of all triplets with the past.
-    fn plain(x: &[f64], batch: &Batch<'_>, past: &Batch<'_>, settings: &TripletSettings) -> f64 {
-        let unit = |row: Vec<f64>| {
-            let length = if settings.normalize { row.iter().map(|x| x * x).sum::<f64>().sqrt() } else { 1.0 };
-            row.into_iter().map(|x| x / length).collect::<Vec<f64>>()
-        };
-        let rows: Vec<Vec<f64>> = x.chunks_exact(batch.dimension).map(|row| unit(row.to_vec())).collect();
-        let past_rows: Vec<Vec<f64>> = (0..past.identities.len())
-            .map(|row| unit(past.row(row).iter().copied().map(f64::from).collect()))
-            .collect();
-        let d = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-        let mut charges = Vec::new();
-        for (row, identity) in rows.iter().zip(batch.identities) {
-            let distances = |same: bool| {
-                let past = past_rows.iter().zip(past.identities).filter(move |(_, other)| (*other == identity) == same);
-                past.map(|(past, _)| d(row, past)).collect::<Vec<f64>>()
-            };
-            let (positives, negatives) = (distances(true), distances(false));
-            let hardest = positives.into_iter().reduce(f64::max).zip(negatives.into_iter().reduce(f64::min));
-            charges.extend(hardest.map(|(positive, negative)| match settings.charged() {
-                Margin::Hinge(margin) => (positive - negative + f64::from(margin)).max(0.0),
-                Margin::Soft => (positive - negative).exp().ln_1p(),
-            }));
-        }
-        charges.iter().sum::<f64>() / charges.len().max(1) as f64
+    fn value(name: &str, batch: &Batch<'_>, past: Option<Batch<'_>>) -> (f32, Vec<f32>) {
+        let term = LossTerm::named(name).unwrap();
+        let outputs = Outputs { raw: *batch, neck: *batch, pictures: &[], triplets: &[], teacher: None, past };
+        let value = term.loss().evaluate(&outputs, &Learned::Nothing);
+        (value.value, value.raw)
     }
 
+    const REMEMBER: [&str; 6] =
+        ["batch_hard", "batch_all", "batch_weighted", "semi_hard", "contrastive", "multi_similarity"];
+
+    /// With the past held still, the gradient is that of the value.
     #[test]
-    fn equals_its_plain_twin_and_its_central_differences() {
+    fn gradients_equal_central_differences() {
         let past = EdgeCase::random(21, &[0, 1, 2, 0, 1, 5, 5], 4);
-        for case in [EdgeCase::random(22, &[0, 1, 1, 2, 7], 4), EdgeCase::random(23, &[9, 9], 4)] {
-            for normalize in [false, true] {
-                for soft_margin in [false, true] {
-                    let settings = TripletSettings { normalize, soft_margin, margin: 1.5, ..Default::default() };
-                    let loss = triplet_against(&settings, &case.batch(), &past.batch());
-                    assert_eq!(loss.gradient.len(), case.embeddings.len());
-                    let plain = |x: &[f64]| plain(x, &case.batch(), &past.batch(), &settings);
-                    check::value_and_gradient(&case, loss.value, &loss.gradient, plain);
-                }
+        let case = EdgeCase::random(22, &[0, 1, 1, 2, 7], 4);
+        for name in REMEMBER {
+            let (_, gradient) = value(name, &case.batch(), Some(past.batch()));
+            assert_eq!(gradient.len(), case.embeddings.len(), "{name}");
+            for (index, g) in gradient.iter().enumerate() {
+                let at = |step: f32| {
+                    let mut embeddings = case.embeddings.clone();
+                    embeddings[index] += step;
+                    f64::from(value(name, &Batch { embeddings: &embeddings, ..case.batch() }, Some(past.batch())).0)
+                };
+                let step = 1.0 / 4096.0;
+                let difference = (at(step) - at(-step)) / (2.0 * f64::from(step));
+                assert!(
+                    (f64::from(*g) - difference).abs() < 2e-2 * (1.0 + difference.abs()),
+                    "{name}[{index}]: {g}, {difference}"
+                );
             }
         }
     }
 
+    /// An anchor whose positives and negatives are all in the past: by hand on a line.
     #[test]
-    fn without_a_past_there_is_nothing_to_compare() {
-        let (case, none) = (EdgeCase::random(24, &[0, 0, 1], 3), EdgeCase::random(25, &[], 3));
-        let loss = triplet_against(&TripletSettings::default(), &case.batch(), &none.batch());
-        assert_eq!(loss, MetricLoss::nothing(9));
+    fn the_past_gives_what_the_batch_lacks() {
+        let batch = Batch { embeddings: &[0.0, 10.0], dimension: 1, identities: &[0, 1] };
+        let past = Batch { embeddings: &[3.0, 1.0, 2.0, 30.0], dimension: 1, identities: &[0, 0, 4, 1] };
+        assert_eq!(value("batch_hard", &batch, None).0, 0.0);
+        // Anchor 0: positive at 3, negative at 2; anchor 10: positive at 30, negative at 3. Charges 1.3 and 13.3.
+        let (loss, gradient) = value("batch_hard", &batch, Some(past));
+        assert!((loss - 7.3).abs() < 1e-5, "{loss}");
+        // d(0, 3) falls and d(0, 2) falls as the anchor moves up: they cancel. d(10, 30) falls, d(10, 3) grows.
+        assert_eq!(gradient, [0.0, -1.0]);
+    }
+
+    #[test]
+    fn an_empty_past_changes_nothing() {
+        let (case, none) = (EdgeCase::random(24, &[0, 0, 1, 1], 3), EdgeCase::random(25, &[], 3));
+        for name in REMEMBER {
+            assert!(LossTerm::named(name).unwrap().loss().remembers());
+            assert_eq!(value(name, &case.batch(), Some(none.batch())), value(name, &case.batch(), None));
+        }
+    }
+
+    #[test]
+    fn edge_cases_are_finite() {
+        for (case, past) in
+            check::cases().iter().zip(check::cases().iter().rev()).filter(|(a, b)| a.dimension == b.dimension)
+        {
+            for name in REMEMBER {
+                let (value, gradient) = value(name, &case.batch(), Some(past.batch()));
+                assert!(value.is_finite() && gradient.iter().all(|g| g.is_finite()), "{name}: {}", case.name);
+            }
+        }
     }
 }

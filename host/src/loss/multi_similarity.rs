@@ -1,5 +1,6 @@
 //! Multi-similarity: pairs that tell something are mined, then weighted by their own and by their neighbours' similarity.
 
+use super::cross_batch::among_past;
 use super::margin::Margin;
 use super::normalize::Normalized;
 use super::pairs::{Pairs, Tally, partition};
@@ -43,7 +44,11 @@ impl Loss for MultiSimilaritySettings {
     }
 
     fn evaluate(&self, outputs: &Outputs<'_>, _learned: &Learned) -> TermValue {
-        multi_similarity(&outputs.raw, self).into()
+        among_past(outputs, |batch, anchors| among(batch, anchors, self)).into()
+    }
+
+    fn remembers(&self) -> bool {
+        true
     }
 }
 
@@ -54,13 +59,18 @@ impl Loss for MultiSimilaritySettings {
 /// An anchor without a positive or a negative in the batch is left out of the mean; one whose pairs are all left out costs 0
 /// in it. The active fraction is the share of pairs kept. Distances in the report are 1 − cosine.
 pub fn multi_similarity(batch: &Batch<'_>, settings: &MultiSimilaritySettings) -> MetricLoss {
+    among(batch, batch.identities.len(), settings)
+}
+
+/// The same of the first `anchors` rows, with all rows as their positives and negatives.
+fn among(batch: &Batch<'_>, anchors: usize, settings: &MultiSimilaritySettings) -> MetricLoss {
     Normalized::through(batch, |batch| {
-        let similarities = Similarities::new(batch);
+        let similarities = Similarities::new(batch, anchors);
         let charge = |anchor: usize, slopes: &mut [f32]| {
             let Some((positives, negatives)) = partition(batch.identities, anchor) else { return Tally::default() };
             charge(similarities.row(anchor), (positives, negatives), settings, slopes)
         };
-        Pairs::of(batch.identities.len(), charge).through_similarities(batch)
+        Pairs::of(anchors, batch.identities.len(), charge).through_similarities(batch)
     })
 }
 

@@ -51,8 +51,8 @@ impl Loss for NPairSettings {
 pub fn n_pair(batch: &Batch<'_>, settings: &NPairSettings) -> MetricLoss {
     let rounds = rounds(batch.identities);
     let Some(first) = rounds.first() else { return MetricLoss::nothing(batch.embeddings.len()) };
-    let similarities = Similarities::new(batch);
-    let mut pairs = Pairs::none(batch.identities.len());
+    let similarities = Similarities::new(batch, batch.identities.len());
+    let mut pairs = Pairs::none(batch.identities.len(), batch.identities.len());
     for round in &rounds {
         for index in 0..round.len() {
             charge(&similarities, round, index, settings.one_vs_one, &mut pairs);

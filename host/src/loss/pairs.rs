@@ -72,27 +72,28 @@ impl Tally {
     }
 }
 
-/// Slopes of a loss by all B² ordered pairs, and its sums. The loss is the mean: charge / counted.
+/// Slopes of a loss by all pairs of an anchor and an embedding, and its sums. Anchors are the first of the embeddings. The loss is the mean: charge / counted.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pairs {
+    anchors: usize,
     count: usize,
-    /// ∂charge/∂pair, `[B, B]`: row anchor, column other.
+    /// ∂charge/∂pair, `[anchors, B]`: row anchor, column other.
     pub slopes: Vec<f32>,
     /// Sums.
     pub tally: Tally,
 }
 
 impl Pairs {
-    /// Of B embeddings, nothing charged.
-    pub fn none(count: usize) -> Self {
-        Self { count, slopes: vec![0.0; count * count], tally: Tally::default() }
+    /// Of the first `anchors` of `count` embeddings, nothing charged.
+    pub fn none(anchors: usize, count: usize) -> Self {
+        Self { anchors, count, slopes: vec![0.0; anchors * count], tally: Tally::default() }
     }
 
     /// From a function that charges one anchor: it adds to the anchor's row of slopes and says what it counted.
     ///
     /// Anchors are charged in parallel and added in their order, so the result does not depend on the number of threads.
-    pub fn of(count: usize, charge: impl Fn(usize, &mut [f32]) -> Tally + Sync) -> Self {
-        let mut pairs = Self::none(count);
+    pub fn of(anchors: usize, count: usize, charge: impl Fn(usize, &mut [f32]) -> Tally + Sync) -> Self {
+        let mut pairs = Self::none(anchors, count);
         let rows = pairs.slopes.par_chunks_mut(count.max(1)).enumerate();
         let tallies: Vec<Tally> = rows.map(|(anchor, row)| charge(anchor, row)).collect();
         pairs.tally = tallies.into_iter().fold(Tally::default(), Tally::plus);
@@ -104,13 +105,13 @@ impl Pairs {
         self.slopes[anchor * self.count + other] += slope;
     }
 
-    /// Slopes of distances: ∂L/∂xᵢ = Σⱼ (gᵢⱼ + gⱼᵢ)·∂dᵢⱼ/∂xᵢ.
+    /// Slopes of distances: ∂L/∂xᵢ = Σⱼ (gᵢⱼ + gⱼᵢ)·∂dᵢⱼ/∂xᵢ of each anchor, `[anchors, dimension]`.
     ///
     /// # Shapes
     /// `batch`: the embeddings that `distances` were taken between.
     pub fn through_distances(&self, distances: &Distances, batch: &Batch<'_>) -> MetricLoss {
         let share = self.share();
-        let mut gradient = vec![0.0; batch.embeddings.len()];
+        let mut gradient = vec![0.0; self.anchors * batch.dimension];
         gradient.par_chunks_mut(batch.dimension.max(1)).enumerate().for_each(|(i, out)| {
             for (j, &length) in distances.row(i).iter().enumerate() {
                 let factor = share * self.both(i, j) * distances.metric().pull(length);
@@ -123,10 +124,10 @@ impl Pairs {
         self.tally.with(gradient)
     }
 
-    /// Slopes of inner products: ∂L/∂X = (G + Gᵀ)·X.
+    /// Slopes of inner products: ∂L/∂X = (G + Gᵀ)·X of each anchor, `[anchors, dimension]`.
     pub fn through_similarities(&self, batch: &Batch<'_>) -> MetricLoss {
         let (count, share) = (self.count, self.share());
-        let mut both = vec![0.0; count * count];
+        let mut both = vec![0.0; self.anchors * count];
         both.par_chunks_mut(count.max(1)).enumerate().for_each(|(i, row)| {
             row.iter_mut().enumerate().for_each(|(j, both)| *both = share * self.both(i, j));
         });
@@ -134,7 +135,8 @@ impl Pairs {
     }
 
     fn both(&self, i: usize, j: usize) -> f32 {
-        self.slopes[i * self.count + j] + self.slopes[j * self.count + i]
+        let back = if j < self.anchors { self.slopes[j * self.count + i] } else { 0.0 };
+        self.slopes[i * self.count + j] + back
     }
 
     /// What a charge of 1 adds to the mean.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 /// Rows of a product that one thread computes at a time.
 const ROWS: usize = 32;
 
-/// s\[i,j\] = xᵢ·xⱼ of B embeddings; the cosine where they are normalized.
+/// s\[i,j\] = xᵢ·xⱼ of each anchor and all B embeddings; the cosine where they are normalized.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Similarities {
     count: usize,
@@ -16,22 +16,22 @@ pub struct Similarities {
 
 impl Similarities {
     /// # Shapes
-    /// The batch's embeddings: `[B, dimension]`.
-    pub fn new(batch: &Batch<'_>) -> Self {
+    /// The batch's embeddings: `[B, dimension]`, of which the first `anchors` are anchors.
+    pub fn new(batch: &Batch<'_>, anchors: usize) -> Self {
         let (count, dimension) = (batch.identities.len(), batch.dimension);
         let mut columns = vec![0.0; batch.embeddings.len()];
         for (index, row) in batch.embeddings.chunks_exact(dimension.max(1)).enumerate() {
             row.iter().enumerate().for_each(|(component, &x)| columns[component * count + index] = x);
         }
-        Self { count, values: product((batch.embeddings, dimension), (&columns, count)) }
+        Self { count, values: product((&batch.embeddings[..anchors * dimension], dimension), (&columns, count)) }
     }
 
-    /// Similarities of embedding `index` to all B, itself included.
+    /// Similarities of anchor `index` to all B, itself included.
     pub fn row(&self, index: usize) -> &[f32] {
         &self.values[index * self.count..(index + 1) * self.count]
     }
 
-    /// Euclidean distance of two embeddings, for reports: it has lost digits where the two are near.
+    /// Euclidean distance of two anchors, for reports: it has lost digits where the two are near.
     pub fn distance(&self, i: usize, j: usize) -> f32 {
         (self.row(i)[i] + self.row(j)[j] - 2.0 * self.row(i)[j]).max(0.0).sqrt()
     }
@@ -59,7 +59,7 @@ mod tests {
         for (count, dimension) in [(1, 1), (7, 3), (70, 33)] {
             let identities = vec![0; count];
             let case = EdgeCase::random(5, &identities, dimension);
-            let similarities = Similarities::new(&case.batch());
+            let similarities = Similarities::new(&case.batch(), count);
             for i in 0..count {
                 for j in 0..count {
                     let rows = case.batch().row(i).iter().zip(case.batch().row(j));
@@ -70,6 +70,6 @@ mod tests {
             assert!(similarities.distance(0, 0) == 0.0);
         }
         let empty = EdgeCase::random(5, &[], 3);
-        assert!(Similarities::new(&empty.batch()).values.is_empty());
+        assert!(Similarities::new(&empty.batch(), 0).values.is_empty());
     }
 }

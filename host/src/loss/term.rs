@@ -69,15 +69,9 @@ pub trait Loss {
     /// Moves what the loss learns by a rule of its own, after a batch that was minimized; most leave that to the optimizer.
     fn follow(&self, _outputs: &Outputs<'_>, _learned: &mut Learned) {}
 
-    /// Whether it can compare a batch with past ones, as [`Self::against`].
+    /// Whether it takes positives and negatives from past batches too, where there are any.
     fn remembers(&self) -> bool {
         false
-    }
-
-    /// The loss of anchors of `batch` whose positives and negatives are all in `past`, raw embeddings both; its gradient is
-    /// with respect to those of the batch.
-    fn against(&self, batch: &Batch<'_>, _past: &Batch<'_>) -> MetricLoss {
-        MetricLoss::nothing(batch.embeddings.len())
     }
 }
 

@@ -7,9 +7,9 @@ use super::{Distances, Triplet};
 /// An anchor without a positive or without a negative is left out. Of equal distances the lower row wins, so results repeat.
 ///
 /// # Shapes
-/// `identities`: `[B]`, as many as `distances.count()`.
+/// `identities`: `[B]`, that of every embedding.
 pub fn batch_hard(distances: &Distances, identities: &[u32]) -> Vec<Triplet> {
-    (0..distances.count())
+    (0..distances.anchors())
         .filter_map(|anchor| {
             let row = distances.row(anchor);
             let same = |&other: &usize| identities[other] == identities[anchor];

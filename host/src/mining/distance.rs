@@ -41,10 +41,12 @@ impl Metric {
     }
 }
 
-/// All pairwise distances of B embeddings, symmetric with a zero diagonal.
+/// Distances from each anchor to all embeddings. The anchors are the first of the embeddings: all of them, or those of a
+/// batch that stands before past ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distances {
     metric: Metric,
+    anchors: usize,
     count: usize,
     values: Vec<f32>,
 }
@@ -55,26 +57,34 @@ impl Distances {
         Self::by(Metric::Euclidean, embeddings, dimension)
     }
 
-    /// d\[i,j\] by the metric, from differences, not from ‖a‖² + ‖b‖² − 2a·b: that form loses every digit of a small
+    /// All B² distances by the metric, symmetric with a zero diagonal: from differences, not from ‖a‖² + ‖b‖² − 2a·b: that form loses every digit of a small
     /// distance, and near a collapse small distances are all there is. Half of them are computed, the others mirrored.
     ///
     /// # Shapes
     /// `embeddings`: `[B, dimension]`, row-major.
     pub fn by(metric: Metric, embeddings: &[f32], dimension: usize) -> Self {
+        Self::of_anchors(metric, embeddings, dimension, embeddings.len() / dimension.max(1))
+    }
+
+    /// d\[i,j\] of the first `anchors` embeddings to all.
+    ///
+    /// # Shapes
+    /// `embeddings`: `[B, dimension]`, `anchors` ≤ B.
+    pub fn of_anchors(metric: Metric, embeddings: &[f32], dimension: usize, anchors: usize) -> Self {
         let count = embeddings.len() / dimension.max(1);
         let row = |index: usize| &embeddings[index * dimension..(index + 1) * dimension];
-        let mut values = vec![0.0; count * count];
+        let mut values = vec![0.0; anchors * count];
         values.par_chunks_mut(count.max(1)).enumerate().for_each(|(i, out)| {
             for (j, out) in out.iter_mut().enumerate().skip(i + 1) {
                 *out = metric.between(row(i), row(j));
             }
         });
-        for i in 0..count {
+        for i in 0..anchors {
             for j in 0..i {
                 values[i * count + j] = values[j * count + i];
             }
         }
-        Self { metric, count, values }
+        Self { metric, anchors, count, values }
     }
 
     /// What was measured.
@@ -82,12 +92,12 @@ impl Distances {
         self.metric
     }
 
-    /// B.
-    pub fn count(&self) -> usize {
-        self.count
+    /// How many anchors there are.
+    pub fn anchors(&self) -> usize {
+        self.anchors
     }
 
-    /// Distances from embedding `index` to all B, itself included.
+    /// Distances from anchor `index` to all B embeddings, itself included.
     pub fn row(&self, index: usize) -> &[f32] {
         &self.values[index * self.count..(index + 1) * self.count]
     }
@@ -137,7 +147,7 @@ mod tests {
             let count = values.len() / dimension;
             let embeddings = &values[..count * dimension];
             let distances = Distances::new(embeddings, dimension);
-            prop_assert_eq!(distances.count(), count);
+            prop_assert_eq!(distances.anchors(), count);
             for i in 0..count {
                 for j in 0..count {
                     let plain = (0..dimension)

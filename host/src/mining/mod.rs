@@ -3,7 +3,6 @@
 //! A strategy a file: it reads distances and identities and names [`Triplet`]s; `loss` decides what they cost.
 
 pub mod batch_hard;
-pub mod cross_batch;
 pub mod distance;
 pub mod distance_rows;
 pub mod error;

@@ -21,7 +21,7 @@ pub enum Fallback {
 /// Of equal distances the lower row wins, so results repeat.
 ///
 /// # Shapes
-/// `identities`: `[B]`, as many as `distances.count()`.
+/// `identities`: `[B]`, that of every embedding.
 pub fn semi_hard(distances: &Distances, identities: &[u32], margin: f32, fallback: Fallback) -> Vec<Triplet> {
     let of_anchor = |anchor: usize| {
         let row = distances.row(anchor);
@@ -35,7 +35,7 @@ pub fn semi_hard(distances: &Distances, identities: &[u32], margin: f32, fallbac
         };
         positives.into_iter().filter_map(choose).collect::<Vec<_>>()
     };
-    (0..distances.count()).into_par_iter().flat_map_iter(of_anchor).collect()
+    (0..distances.anchors()).into_par_iter().flat_map_iter(of_anchor).collect()
 }
 
 fn in_band(row: &[f32], negatives: &[usize], to_positive: f32, margin: f32) -> Option<usize> {

@@ -4,7 +4,7 @@ use super::history::StepReport;
 use super::randomness::{Purpose, stream};
 use super::triplet_shares::TripletShares;
 use super::vitals::Vitals;
-use crate::loss::{Batch, Learned, Loss, LossTerm, Margin, Outputs, Sizes, TermValue, TripletSettings};
+use crate::loss::{Batch, Learned, LossTerm, Margin, Outputs, Sizes, TermValue, TripletSettings};
 use crate::mining::{Distances, Metric};
 
 /// The losses of a run.
@@ -66,7 +66,6 @@ impl Objective {
         };
         for (term, learned) in self.terms.iter().zip(learned) {
             let mut value = term.loss().evaluate(outputs, learned);
-            add_past(&mut value, term.loss(), outputs);
             let weight = term.loss().weight();
             add_scaled(&mut sum.raw, &value.raw, weight);
             add_scaled(&mut sum.neck, &value.neck, weight);
@@ -116,14 +115,6 @@ fn reach(settings: &TripletSettings) -> f32 {
         Margin::Soft => 1.0,
     };
     if settings.normalizes() { reach.min(0.4) } else { reach }
-}
-
-/// Where the losses look at past batches: the mean of the loss within the batch and of that against past ones.
-fn add_past(value: &mut TermValue, loss: &dyn Loss, outputs: &Outputs<'_>) {
-    let Some(past) = outputs.past.filter(|_| loss.remembers()) else { return };
-    let against = loss.against(&outputs.raw, &past);
-    value.value = 0.5 * (value.value + against.value);
-    value.raw.iter_mut().zip(&against.gradient).for_each(|(within, against)| *within = 0.5 * (*within + against));
 }
 
 fn triplet(term: &LossTerm) -> Option<&TripletSettings> {
@@ -203,22 +194,6 @@ mod tests {
         assert_eq!(reaches, [Some(0.5), Some(1.0), Some(0.4)]);
         let id = Objective::new(&[LossTerm::named("cross_entropy").unwrap()]);
         assert_eq!((id.view(&outputs(&raw).raw).reach, id.is_idle_without_active()), (None, false));
-    }
-
-    #[test]
-    fn past_batches_count_half_and_only_for_losses_that_remember() {
-        let (raw, before) = ([0.1, 0.4, 0.3, -0.2, 0.2, 0.1, -0.5, 0.3], [0.2, 0.3, -0.4, 0.1, 0.3, 0.3]);
-        let past = Batch { embeddings: &before, dimension: 2, identities: &[0, 1, 1] };
-        let terms = ["triplet", "cross_entropy"].map(|name| LossTerm::named(name).unwrap());
-        let learned = untrained(&terms, SIZES, 1);
-        let within = Objective::new(&terms).evaluate(&outputs(&raw), &learned);
-        let both = Objective::new(&terms).evaluate(&Outputs { past: Some(past), ..outputs(&raw) }, &learned);
-        let against = terms[0].loss().against(&outputs(&raw).raw, &past);
-        assert!(against.value > 0.0 && against.gradient.len() == 8);
-        assert_eq!(both.report.terms, [0.5 * (within.report.terms[0] + against.value), within.report.terms[1]]);
-        let halves = within.raw.iter().zip(&against.gradient).map(|(a, b)| 0.5 * (a + b));
-        assert!(both.raw.iter().zip(halves).all(|(got, expected)| (got - expected).abs() < 1e-6));
-        assert_eq!(both.neck, within.neck);
     }
 
     #[test]

@@ -19,7 +19,7 @@ impl TripletShares {
     /// Counts every (anchor, positive, negative) of the batch, by one comparison of each (a,p) with each n.
     ///
     /// # Shapes
-    /// `identities`: `[B]`, as many as `distances.count()`.
+    /// `identities`: `[B]`, that of every embedding.
     pub fn of(distances: &Distances, identities: &[u32], margin: f32) -> Self {
         let (mut hard, mut within, mut total) = (0u64, 0u64, 0u64);
         let mut negatives = Vec::with_capacity(identities.len());

@@ -134,7 +134,7 @@ fn rays(vertex: usize, x: Rows<'_>) -> Normalized {
 /// All distances by their mean over different rows, and that mean; zeros where all coincide.
 fn relative(x: Rows<'_>, pairs: f32) -> (Vec<f32>, f32) {
     let distances = Distances::new(x.values, x.dimension);
-    let mut values: Vec<f32> = (0..distances.count()).flat_map(|i| distances.row(i).to_vec()).collect();
+    let mut values: Vec<f32> = (0..distances.anchors()).flat_map(|i| distances.row(i).to_vec()).collect();
     let mean = (values.iter().copied().map(f64::from).sum::<f64>() / f64::from(pairs)) as f32;
     if mean > 0.0 {
         values.iter_mut().for_each(|d| *d /= mean);

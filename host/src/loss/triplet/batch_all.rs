@@ -7,7 +7,7 @@ use crate::mining::Distances;
 /// Of the hinge, the mean over the active triplets: L = Σ max(0, d(a,p) − d(a,n) + m) / #{> 0} (Hermans, Beyer, Leibe 2017,
 /// eq. 6 with "BA≠0"). The soft margin leaves no triplet without a charge, so its mean is over all of them.
 pub fn charge(distances: &Distances, identities: &[u32], margin: Margin) -> Pairs {
-    Pairs::of(distances.count(), |anchor, slopes| {
+    Pairs::of(distances.anchors(), identities.len(), |anchor, slopes| {
         let Some((positives, negatives)) = partition(identities, anchor) else { return Tally::default() };
         let row = distances.row(anchor);
         let to_negatives: Vec<f32> = negatives.iter().map(|&negative| row[negative]).collect();

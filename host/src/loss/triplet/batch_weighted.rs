@@ -10,7 +10,7 @@ use crate::mining::Distances;
 ///
 /// Gradients pass through the weights. An anchor without a positive or without a negative is left out of the mean.
 pub fn charge(distances: &Distances, identities: &[u32], margin: Margin) -> Pairs {
-    Pairs::of(distances.count(), |anchor, slopes| {
+    Pairs::of(distances.anchors(), identities.len(), |anchor, slopes| {
         let Some((positives, negatives)) = partition(identities, anchor) else { return Tally::default() };
         let row = distances.row(anchor);
         let positive = weigh(row, &positives, 1.0);

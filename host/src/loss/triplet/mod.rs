@@ -12,7 +12,7 @@ mod tests;
 
 pub use listed::triplet;
 
-use super::cross_batch::triplet_against;
+use super::cross_batch::among_past;
 use super::normalize::Normalized;
 use super::pairs::Pairs;
 use super::{Batch, Learned, Loss, LossError, Margin, MetricLoss, Outputs, TermValue};
@@ -75,7 +75,12 @@ impl TripletSettings {
     ///
     /// A batch without a triplet costs 0, and so does one where none is active.
     pub fn on(&self, batch: &Batch<'_>, offline: &[Triplet]) -> MetricLoss {
-        let measure = |batch: &Batch<'_>| self.measure(batch, offline);
+        self.among(batch, batch.identities.len(), offline)
+    }
+
+    /// The same of the first `anchors` rows, with all rows as their positives and negatives.
+    fn among(&self, batch: &Batch<'_>, anchors: usize, offline: &[Triplet]) -> MetricLoss {
+        let measure = |batch: &Batch<'_>| self.measure(batch, anchors, offline);
         if self.normalizes() { Normalized::through(batch, measure) } else { measure(batch) }
     }
 
@@ -98,10 +103,10 @@ impl TripletSettings {
         self.normalize || self.distance == Metric::Cosine
     }
 
-    fn measure(&self, batch: &Batch<'_>, offline: &[Triplet]) -> MetricLoss {
+    fn measure(&self, batch: &Batch<'_>, anchors: usize, offline: &[Triplet]) -> MetricLoss {
         let margin = self.charged();
         let listed = |triplets: &[Triplet]| triplet(batch, triplets, self.distance, margin);
-        let distances = || Distances::by(self.distance, batch.embeddings, batch.dimension);
+        let distances = || Distances::of_anchors(self.distance, batch.embeddings, batch.dimension, anchors);
         let whole = |charge: fn(&Distances, &[u32], Margin) -> Pairs| {
             let distances = distances();
             charge(&distances, batch.identities, margin).through_distances(&distances, batch)
@@ -136,14 +141,10 @@ impl Loss for TripletSettings {
     }
 
     fn evaluate(&self, outputs: &Outputs<'_>, _learned: &Learned) -> TermValue {
-        self.on(&outputs.raw, outputs.triplets).into()
+        among_past(outputs, |batch, anchors| self.among(batch, anchors, outputs.triplets)).into()
     }
 
     fn remembers(&self) -> bool {
-        self.mining == Mining::BatchHard
-    }
-
-    fn against(&self, batch: &Batch<'_>, past: &Batch<'_>) -> MetricLoss {
-        triplet_against(self, batch, past)
+        self.mining != Mining::Offline
     }
 }
