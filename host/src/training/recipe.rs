@@ -178,8 +178,11 @@ impl Default for NetworkSettings {
 }
 
 /// The recipes that are shipped, by name.
-const SHIPPED: [(&str, &str); 2] =
-    [("default", include_str!("recipes/default.toml")), ("few_pictures", include_str!("recipes/few_pictures.toml"))];
+const SHIPPED: [(&str, &str); 3] = [
+    ("default", include_str!("recipes/default.toml")),
+    ("few_pictures", include_str!("recipes/few_pictures.toml")),
+    ("baseline", include_str!("recipes/baseline.toml")),
+];
 
 impl Recipe {
     /// The names that [`Recipe::read`] knows besides paths.
