@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 pub enum Metric {
     /// ‖a − b‖₂
     Euclidean,
-    /// ‖a − b‖₂²
+    /// ‖a − b‖₂². Its pull vanishes with the distance, so that batch-hard triplets of an untrained network collapse more
+    /// easily; begin with the Euclidean distance, or with another mining.
     SquaredEuclidean,
-    /// ½‖a − b‖₂², which is 1 − a·b of embeddings of length 1: give those.
+    /// ½‖a − b‖₂², which is 1 − a·b of embeddings of length 1: give those. Its pull vanishes as that of the square does.
     Cosine,
 }
 

@@ -1,5 +1,7 @@
 //! Whole runs on a handful of small pictures.
 
+mod losses;
+
 use super::*;
 use crate::dataset::{Dataset, DatasetError, Identity, Sample, Source};
 use crate::loss::LossTerm;
