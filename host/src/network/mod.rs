@@ -52,6 +52,18 @@ pub enum NetworkError {
         /// What was asked for.
         name: String,
     },
+    /// The network's pools leave nothing of the picture.
+    #[error("`{name}` needs a picture of at least {least}x{least}, not {height}x{width}")]
+    TooSmall {
+        /// What was asked for.
+        name: String,
+        /// Least rows and columns.
+        least: usize,
+        /// Rows of the picture.
+        height: usize,
+        /// Columns of the picture.
+        width: usize,
+    },
     /// The picture or the embedding has no extent.
     #[error(
         "`{name}` needs a picture of at least 1x1 and at least 1 embedding component, not {height}x{width} and {embedding}"
@@ -71,7 +83,7 @@ pub enum NetworkError {
 /// The network called `name` (one of [`NAMES`], perhaps followed by [`GENERALIZED_MEAN`]) for pictures of `input` = \[height, width\], initialized from `seed`.
 ///
 /// # Errors
-/// An unknown name (the message lists the known ones), or an extent of zero.
+/// An unknown name (the message lists the known ones), an extent of zero, or a picture too small for the network's pools.
 pub fn by_name(name: &str, input: [usize; 2], embedding: usize, seed: u64) -> Result<Graph, NetworkError> {
     let unknown = || NetworkError::UnknownName { name: name.into() };
     let (base, pool) = match name.strip_suffix(GENERALIZED_MEAN) {
@@ -83,6 +95,10 @@ pub fn by_name(name: &str, input: [usize; 2], embedding: usize, seed: u64) -> Re
     }
     if input.contains(&0) || embedding == 0 {
         return Err(NetworkError::Empty { name: name.into(), height: input[0], width: input[1], embedding });
+    }
+    if base.starts_with("osnet") && input.iter().any(|extent| *extent < osnet::LEAST_EXTENT) {
+        let [height, width] = input;
+        return Err(NetworkError::TooSmall { name: name.into(), least: osnet::LEAST_EXTENT, height, width });
     }
     let width =
         || base.trim_start_matches("osnet_x").trim_start_matches("mobilenet_v2_").parse().map_err(|_| unknown());
@@ -114,5 +130,7 @@ mod tests {
         let error = by_name("resnet_50", [32, 32], 8, 0).expect_err("no such network");
         assert!(error.to_string().contains("mobilenet_v2_0.35"), "{error}");
         assert!(by_name("mobilenet_v2_0.35", [0, 32], 8, 0).is_err());
+        let error = by_name("osnet_x0.25", [64, 8], 8, 0).expect_err("nothing would be left");
+        assert!(error.to_string().contains("16x16"), "{error}");
     }
 }

@@ -7,6 +7,8 @@ use super::{Activation, Graph, NodeId, Role};
 
 /// Channels at width 1 of the stem and the three stages (Zhou 2019, table 1).
 const CHANNELS: [usize; 4] = [64, 256, 384, 512];
+/// Rows and columns that a picture needs: four layers halve it.
+pub(super) const LEAST_EXTENT: usize = 16;
 /// Streams of a block; stream k sees (2k + 1) × (2k + 1) values.
 const STREAMS: usize = 4;
 /// Channels of a block's inside, and of a gate's inside, as a part of what surrounds them.
