@@ -57,7 +57,7 @@ impl NPairSampler {
     /// Batches of N pairs, the two of a class side by side.
     ///
     /// Classes come in rounds. With mining and embeddings, a batch's C classes come in rounds and N of them stay: the first,
-    /// and those that violate the triplet constraint most ([`n_pair_classes`]). The two pictures are drawn anew, also then.
+    /// and those that violate the triplet constraint most ([`n_pair_classes()`]). The two pictures are drawn anew, also then.
     pub fn epoch(&self, embeddings: Option<&ClassEmbeddings>, rng: &mut impl Rng) -> Vec<Draw> {
         let SamplerSettings { identities, mine_classes, camera_balanced, .. } = self.settings;
         let mut rounds = Rounds::new(&self.classes);
