@@ -1,8 +1,8 @@
 //! The ID classifier: a matrix without bias between the embedding and the logits. It serves training only, so it lives
 //! beside the network and not in it.
 
+use super::similarity::{product, transposed};
 use rand::{Rng, RngExt};
-use rayon::prelude::*;
 
 /// Logits = embedding · W.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,50 +35,19 @@ impl Classifier {
 
     /// `embeddings` `[B, dimension]` → logits `[B, identities]`.
     pub fn forward(&self, embeddings: &[f32]) -> Vec<f32> {
-        let count = embeddings.len() / self.dimension;
-        let mut logits = vec![0.0; count * self.identities];
-        logits.par_chunks_mut(self.identities).zip(embeddings.par_chunks(self.dimension)).for_each(|(logits, x)| {
-            for (weights, &x) in self.weights.chunks_exact(self.identities).zip(x) {
-                add_scaled(logits, weights, x);
-            }
-        });
-        logits
+        product((embeddings, self.dimension), (&self.weights, self.identities))
     }
 
     /// From G = ∂L/∂logits `[B, identities]`: ∂L/∂W = Xᵀ·G and ∂L/∂X = G·Wᵀ.
     ///
     /// Each output row is one sum in a fixed order, so the result does not depend on the number of threads.
     pub fn backward(&self, embeddings: &[f32], logits: &[f32]) -> ClassifierGradient {
-        let mut weights = vec![0.0; self.weights.len()];
-        weights.par_chunks_mut(self.identities).enumerate().for_each(|(component, out)| {
-            for (x, g) in embeddings.chunks_exact(self.dimension).zip(logits.chunks_exact(self.identities)) {
-                add_scaled(out, g, x[component]);
-            }
-        });
-        let mut inputs = vec![0.0; embeddings.len()];
-        inputs.par_chunks_mut(self.dimension).zip(logits.par_chunks(self.identities)).for_each(|(out, g)| {
-            for (out, weights) in out.iter_mut().zip(self.weights.chunks_exact(self.identities)) {
-                *out = dot(weights, g);
-            }
-        });
-        ClassifierGradient { weights, embeddings: inputs }
+        let count = embeddings.len() / self.dimension.max(1);
+        let columns = transposed(embeddings, self.dimension);
+        let weights = product((&columns, count), (logits, self.identities));
+        let rows = transposed(&self.weights, self.identities);
+        ClassifierGradient { weights, embeddings: product((logits, self.identities), (&rows, self.dimension)) }
     }
-}
-
-fn add_scaled(out: &mut [f32], values: &[f32], factor: f32) {
-    out.iter_mut().zip(values).for_each(|(out, value)| *out += factor * value);
-}
-
-/// a·b in eight lanes, so that it vectorizes.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut lanes = [0.0f32; 8];
-    for (a, b) in a.iter().zip(b) {
-        for (lane, (a, b)) in lanes.iter_mut().zip(a.iter().zip(b)) {
-            *lane += a * b;
-        }
-    }
-    lanes.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
 #[cfg(test)]
@@ -139,7 +108,7 @@ mod tests {
         for _ in 0..50 {
             let loss = cross_entropy(&classifier.forward(&x), &[0, 1, 2, 3], 4, 0.0);
             let gradient = classifier.backward(&x, &loss.gradient);
-            add_scaled(&mut classifier.weights, &gradient.weights, -1.0);
+            classifier.weights.iter_mut().zip(&gradient.weights).for_each(|(weight, slope)| *weight -= slope);
             values.push(loss.value);
         }
         assert!((values[0] - 4.0f32.ln()).abs() < 0.5);

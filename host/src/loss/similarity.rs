@@ -19,10 +19,7 @@ impl Similarities {
     /// The batch's embeddings: `[B, dimension]`, of which the first `anchors` are anchors.
     pub fn new(batch: &Batch<'_>, anchors: usize) -> Self {
         let (count, dimension) = (batch.identities.len(), batch.dimension);
-        let mut columns = vec![0.0; batch.embeddings.len()];
-        for (index, row) in batch.embeddings.chunks_exact(dimension.max(1)).enumerate() {
-            row.iter().enumerate().for_each(|(component, &x)| columns[component * count + index] = x);
-        }
+        let columns = transposed(batch.embeddings, dimension);
         Self { count, values: product((&batch.embeddings[..anchors * dimension], dimension), (&columns, count)) }
     }
 
@@ -47,6 +44,16 @@ pub(super) fn product((a, depth): (&[f32], usize), (b, columns): (&[f32], usize)
         (kernels.matmul)(&job, c);
     });
     c
+}
+
+/// Rows of `columns` values become columns.
+pub(super) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
+    let count = values.len() / columns.max(1);
+    let mut out = vec![0.0; values.len()];
+    for (index, row) in values.chunks_exact(columns.max(1)).enumerate() {
+        row.iter().enumerate().for_each(|(column, &x)| out[column * count + index] = x);
+    }
+    out
 }
 
 #[cfg(test)]
