@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod demo;
 pub mod device;
 pub mod evaluation;
+pub mod hexadecimal;
 pub mod import;
 pub mod loss;
 pub mod mining;

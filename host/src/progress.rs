@@ -26,3 +26,16 @@ impl Progress for Silent {
     fn message(&self, _text: &str) {}
     fn finish(&self) {}
 }
+
+/// Passes on only whether to stop, for work inside of work that has the bar already.
+pub struct Quiet<'a>(pub &'a dyn Progress);
+
+impl Progress for Quiet<'_> {
+    fn start(&self, _label: &str, _total: u64) {}
+    fn advance(&self, _steps: u64) {}
+    fn message(&self, _text: &str) {}
+    fn finish(&self) {}
+    fn interrupted(&self) -> bool {
+        self.0.interrupted()
+    }
+}

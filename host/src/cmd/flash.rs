@@ -2,7 +2,8 @@
 
 use super::Context;
 use super::device::Device;
-use crate::device::{Client, flash_firmware, hexadecimal, short};
+use crate::device::{Client, flash_firmware, short};
+use crate::hexadecimal::hexadecimal;
 use crate::quantize::Int8Model;
 use deja_shared::protocol::messages::ModelCommitted;
 use serde::Serialize;

@@ -2,7 +2,8 @@
 
 use super::Context;
 use super::memory_map::MemoryMap;
-use crate::device::{cosine, hexadecimal};
+use crate::device::cosine;
+use crate::hexadecimal::hexadecimal;
 use crate::quantize::Int8Model;
 use crate::ui::{Align, Table};
 use deja_shared::model::{Layer, LayerKind, Model};

@@ -2,7 +2,8 @@
 
 use super::Context;
 use crate::dataset;
-use crate::device::{cosine, hexadecimal};
+use crate::device::cosine;
+use crate::hexadecimal::hexadecimal;
 use crate::quantize::from_checkpoint::CALIBRATION;
 use crate::quantize::{Choice, Fidelity, Int8Model, Method, Policy, Settings, Shipped, quantize_checkpoint};
 use crate::training::Checkpoint;

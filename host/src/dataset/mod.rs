@@ -16,7 +16,7 @@ pub mod synthetic;
 pub use error::{DatasetError, LAYOUTS};
 pub use load::{Images, Skipped, load, picture};
 pub use open::open;
-pub use picture_list::{PictureList, hex};
+pub use picture_list::PictureList;
 
 use std::path::PathBuf;
 use synthetic::Rendering;

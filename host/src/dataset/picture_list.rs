@@ -1,6 +1,7 @@
 //! Names for pictures that survive moving the data set, and one fingerprint for the list of them.
 
 use super::{Sample, Source};
+use crate::hexadecimal::hexadecimal;
 use sha2::{Digest, Sha256};
 use std::path::{Component, Path};
 
@@ -29,13 +30,8 @@ impl PictureList {
         lines.sort_unstable();
         let mut hash = Sha256::new();
         lines.iter().for_each(|line| hash.update(line));
-        Self { names, fingerprint: hex(&hash.finalize()) }
+        Self { names, fingerprint: hexadecimal(&hash.finalize()) }
     }
-}
-
-/// Bytes as two lowercase digits each.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn name(source: &Source, common: &Path) -> String {

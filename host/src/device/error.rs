@@ -1,5 +1,6 @@
 //! What can go wrong between host and camera, and what to do about it.
 
+use crate::hexadecimal::hexadecimal;
 use deja_shared::model::Fingerprint;
 use deja_shared::protocol::refusal::{Fault, Refusal};
 use std::io;
@@ -159,11 +160,6 @@ impl ClientError {
 /// The first bytes of a fingerprint, as people see it: 12 hexadecimal digits.
 pub fn short(fingerprint: &Fingerprint) -> String {
     hexadecimal(&fingerprint[..6])
-}
-
-/// Two hexadecimal digits a byte.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn older(host: u16, camera: u16) -> &'static str {

@@ -137,7 +137,7 @@ mod hexadecimal {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(bytes: &Fingerprint, output: S) -> Result<S::Ok, S::Error> {
-        output.serialize_str(&crate::device::hexadecimal(bytes))
+        output.serialize_str(&crate::hexadecimal::hexadecimal(bytes))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Fingerprint, D::Error> {

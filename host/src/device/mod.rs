@@ -19,7 +19,7 @@ pub mod transport;
 pub use address::{Address, AddressError, DEFAULT_BAUD, FORMS};
 pub use client::{Client, cosine, name};
 pub use conversation::Patience;
-pub use error::{ClientError, hexadecimal, short};
+pub use error::{ClientError, short};
 pub use fault_injector::{FaultInjector, Faults};
 pub use gallery::{GalleryFile, Template};
 pub use probe::{ProbeError, flash_firmware};

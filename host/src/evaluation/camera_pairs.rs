@@ -55,19 +55,12 @@ pub fn camera_pairs(queries: &Embeddings, gallery: &Embeddings) -> Result<Vec<Ca
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Identity::Known;
-
-    fn on_the_circle(entries: &[(f32, usize, u32)]) -> Embeddings {
-        let vectors = entries.iter().flat_map(|e| [e.0.to_radians().cos(), e.0.to_radians().sin()]).collect();
-        let identities = entries.iter().map(|e| Known(e.1)).collect();
-        Embeddings::new(2, vectors, identities, entries.iter().map(|e| e.2).collect()).unwrap()
-    }
 
     #[test]
     fn the_camera_that_turns_pictures_around_is_found_out() {
         // Camera 3 sees identity 0 where the others see identity 1.
-        let queries = on_the_circle(&[(0.0, 0, 1), (0.0, 0, 2), (90.0, 1, 1)]);
-        let gallery = on_the_circle(&[(5.0, 0, 1), (5.0, 0, 2), (85.0, 1, 2), (90.0, 0, 3), (0.0, 1, 3)]);
+        let queries = Embeddings::on_the_circle(&[(0.0, 0, 1), (0.0, 0, 2), (90.0, 1, 1)]);
+        let gallery = Embeddings::on_the_circle(&[(5.0, 0, 1), (5.0, 0, 2), (85.0, 1, 2), (90.0, 0, 3), (0.0, 1, 3)]);
         let pairs = camera_pairs(&queries, &gallery).unwrap();
         let names: Vec<_> = pairs.iter().map(|pair| (pair.query_camera, pair.gallery_camera)).collect();
         assert_eq!(names, [(1, 2), (1, 3), (2, 1), (2, 3)], "no camera searches itself");
@@ -78,7 +71,7 @@ mod tests {
 
     #[test]
     fn one_camera_alone_has_no_pair() {
-        let all = on_the_circle(&[(0.0, 0, 1), (3.0, 0, 1)]);
+        let all = Embeddings::on_the_circle(&[(0.0, 0, 1), (3.0, 0, 1)]);
         assert!(matches!(camera_pairs(&all, &all), Err(EvaluationError::NoMatches { queries: 2 })));
     }
 }

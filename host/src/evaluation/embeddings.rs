@@ -113,6 +113,16 @@ impl Embeddings {
 }
 
 #[cfg(test)]
+impl Embeddings {
+    /// Unit vectors in the plane: degrees, identity and camera of each.
+    pub fn on_the_circle(entries: &[(f32, usize, u32)]) -> Self {
+        let vectors = entries.iter().flat_map(|e| [e.0.to_radians().cos(), e.0.to_radians().sin()]).collect();
+        let identities = entries.iter().map(|e| Identity::Known(e.1)).collect();
+        Self::new(2, vectors, identities, entries.iter().map(|e| e.2).collect()).expect("finite rows of two")
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -33,17 +33,11 @@ mod tests {
     use crate::dataset::Identity::Known;
     use crate::evaluation::rank;
 
-    fn on_the_circle(entries: &[(f32, usize, u32)]) -> Embeddings {
-        let vectors = entries.iter().flat_map(|e| [e.0.to_radians().cos(), e.0.to_radians().sin()]).collect();
-        let identities = entries.iter().map(|e| Known(e.1)).collect();
-        Embeddings::new(2, vectors, identities, entries.iter().map(|e| e.2).collect()).unwrap()
-    }
-
     #[test]
     fn a_query_moves_towards_what_it_found() {
         // The query at 0° finds its identity at 10° and 20°; a third view at 50° is farther than a stranger at −45°.
-        let queries = on_the_circle(&[(0.0, 0, 1)]);
-        let gallery = on_the_circle(&[(10.0, 0, 2), (20.0, 0, 3), (50.0, 0, 4), (-45.0, 1, 2)]);
+        let queries = Embeddings::on_the_circle(&[(0.0, 0, 1)]);
+        let gallery = Embeddings::on_the_circle(&[(10.0, 0, 2), (20.0, 0, 3), (50.0, 0, 4), (-45.0, 1, 2)]);
         let expanded = expand_queries(&queries, &gallery, 2).unwrap();
         let angle = expanded.row(0)[1].atan2(expanded.row(0)[0]).to_degrees();
         assert!((angle - 10.0).abs() < 1e-3, "the mean of 0°, 10° and 20° is not {angle}°");
@@ -53,7 +47,8 @@ mod tests {
 
     #[test]
     fn nothing_is_added_without_neighbours_and_everything_with_too_many() {
-        let (queries, gallery) = (on_the_circle(&[(0.0, 0, 1)]), on_the_circle(&[(90.0, 0, 2)]));
+        let (queries, gallery) =
+            (Embeddings::on_the_circle(&[(0.0, 0, 1)]), Embeddings::on_the_circle(&[(90.0, 0, 2)]));
         assert_eq!(expand_queries(&queries, &gallery, 0).unwrap(), queries);
         let expanded = expand_queries(&queries, &gallery, 100).unwrap();
         assert!((expanded.row(0)[0] - 0.5f32.sqrt()).abs() < 1e-6, "one entry, added once");

@@ -1,6 +1,6 @@
 //! One number for the weights of a network.
 
-use crate::dataset::hex;
+use crate::hexadecimal::hexadecimal;
 use crate::network::Graph;
 use sha2::{Digest, Sha256};
 
@@ -13,7 +13,7 @@ pub fn fingerprint(graph: &Graph) -> String {
         let bytes: Vec<u8> = parameter.values.iter().flat_map(|value| value.to_le_bytes()).collect();
         hash.update(bytes);
     }
-    hex(&hash.finalize())
+    hexadecimal(&hash.finalize())
 }
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use super::mine::{Origin, Set};
 use super::randomness::{Purpose, stream};
 use super::train::TRIPLETS;
 use super::{Learner, RunState, TrainingError, atomic, fingerprint};
-use crate::dataset::hex;
+use crate::hexadecimal::hexadecimal;
 use crate::loss::normalize::normalize;
 use crate::mining::triplet_file::{Header, shortfalls};
 use crate::mining::{MiningError, Triplet, TripletFile, TripletFileError};
 use crate::network::{Engine, Graph};
-use crate::progress::Progress;
+use crate::progress::{Progress, Quiet};
 use crate::sampler::{ClassEmbeddings, Guidance, Members, Sampler};
 use rand::Rng;
 use sha2::{Digest, Sha256};
@@ -197,14 +197,14 @@ impl<'a> Guide<'a> {
 
 impl TripletsInForce {
     fn new(header: &Header, bytes: &[u8], mined_at: u64) -> Self {
-        let sha256 = hex(&Sha256::digest(bytes));
+        let sha256 = hexadecimal(&Sha256::digest(bytes));
         let checkpoint = header.checkpoint.clone();
         Self { sha256, checkpoint, mined_at, examined: header.examined, chosen: header.chosen }
     }
 
     /// An error unless these are the bytes of the file in force.
     fn check(&self, path: &Path, run: &Path, bytes: &[u8]) -> Result<(), TrainingError> {
-        if hex(&Sha256::digest(bytes)) == self.sha256 {
+        if hexadecimal(&Sha256::digest(bytes)) == self.sha256 {
             return Ok(());
         }
         let checkpoint = self.checkpoint.chars().take(12).collect();
@@ -234,17 +234,4 @@ fn read(path: &Path) -> Result<Vec<u8>, TripletFileError> {
 fn write(run: &Path, bytes: &[u8]) -> Result<(), TripletFileError> {
     let path = run.join(TRIPLETS);
     atomic::write(&path, bytes).map_err(|source| TripletFileError::Io { path, source })
-}
-
-/// Passes on only whether to stop: the bar belongs to the training.
-struct Quiet<'a>(&'a dyn Progress);
-
-impl Progress for Quiet<'_> {
-    fn start(&self, _label: &str, _total: u64) {}
-    fn advance(&self, _steps: u64) {}
-    fn message(&self, _text: &str) {}
-    fn finish(&self) {}
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
-    }
 }

@@ -73,6 +73,17 @@ impl Material {
         Ok(Self { train, samples, classes, held_out, dataset: data.name.clone(), list, rows })
     }
 
+    /// The name in `list` of each picture of `train`.
+    pub fn train_names(&self) -> Vec<String> {
+        let mut names = vec![String::new(); self.train.len()];
+        for (row, name) in self.rows.iter().zip(&self.list.names) {
+            if let Some(row) = *row {
+                names[row].clone_from(name);
+            }
+        }
+        names
+    }
+
     /// The files that could not be read.
     pub fn skipped(&self) -> Vec<Skipped> {
         [&self.train, &self.held_out].into_iter().flat_map(|images| images.skipped.clone()).collect()

@@ -76,7 +76,7 @@ pub fn train(
     let material = Material::load(data, &state, progress)?;
     let sampler = Sampler::new(&material.classes, &material.train.cameras, recipe.sampler)?;
     guide::adopt(options.triplets.as_deref(), run, &sampler, &material, &mut state)?;
-    let teacher = teacher(recipe, (data, &material), run, progress)?;
+    let teacher = teacher(recipe, &material, run, progress)?;
     let learner = learner.unwrap_or_else(|| {
         state.teacher = teacher.as_ref().map(|teacher| teacher.dimension);
         Learner::new(&state, &graph)
@@ -101,12 +101,12 @@ pub fn train(
 /// The teacher that a distillation among the losses wants.
 fn teacher(
     recipe: &Recipe,
-    of: (&Dataset, &Material),
+    material: &Material,
     run: &Path,
     progress: &dyn Progress,
 ) -> Result<Option<Teacher>, TrainingError> {
     let settings = recipe.losses.iter().find_map(LossTerm::distillation);
-    Ok(settings.map(|settings| Teacher::open(settings, of, run, progress)).transpose()?)
+    Ok(settings.map(|settings| Teacher::open(settings, material, run, progress)).transpose()?)
 }
 
 /// Network and state at the beginning; what is learned beside the network depends on the teacher and comes later.

@@ -3,12 +3,12 @@
 use super::super::Checkpoint;
 use super::TeacherError;
 use super::table::Table;
-use crate::dataset::{self, Dataset, DatasetError, Sample, Source};
+use crate::dataset::{self, DatasetError, Sample};
 use crate::evaluation::EmbeddingModel;
 use crate::import::OnnxModel;
 use crate::network::FloatModel;
-use crate::progress::Progress;
-use std::path::{Path, PathBuf};
+use crate::progress::{Progress, Quiet};
+use std::path::Path;
 
 /// Pictures in memory at once.
 const CHUNK: usize = 256;
@@ -60,43 +60,4 @@ fn embed_chunk(
         return Err(DatasetError::TooManyUnreadable { skipped: images.skipped, total: samples.len() }.into());
     }
     model.embed(&images.pixels, &quiet).map_err(|source| TeacherError::Embed { path: path.to_owned(), source })
-}
-
-/// Hears about an interruption, and says nothing: the chunks' own bars would flicker.
-struct Quiet<'a>(&'a dyn Progress);
-
-impl Progress for Quiet<'_> {
-    fn start(&self, _label: &str, _total: u64) {}
-    fn advance(&self, _steps: u64) {}
-    fn message(&self, _text: &str) {}
-    fn finish(&self) {}
-    fn interrupted(&self) -> bool {
-        self.0.interrupted()
-    }
-}
-
-/// What the samples are called in a file of embeddings: files by their path below the folder that all training pictures of
-/// the data set share, with `/` between its parts; rendered pictures by what is drawn.
-pub fn names(data: &Dataset, samples: &[Sample]) -> Vec<String> {
-    let files = data.train.iter().filter_map(|sample| match &sample.source {
-        Source::File(path) => path.parent(),
-        Source::Rendered(_) => None,
-    });
-    let shared = files.fold(None, |shared: Option<PathBuf>, folder| match shared {
-        Some(shared) => shared.ancestors().find(|ancestor| folder.starts_with(ancestor)).map(Path::to_owned),
-        None => Some(folder.to_owned()),
-    });
-    let shared = shared.unwrap_or_default();
-    samples.iter().map(|sample| name(&sample.source, &shared)).collect()
-}
-
-fn name(source: &Source, shared: &Path) -> String {
-    match source {
-        Source::File(path) => {
-            let below = path.strip_prefix(shared).unwrap_or(path);
-            let parts: Vec<_> = below.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-            parts.join("/")
-        }
-        Source::Rendered(rendering) => format!("{rendering:?}"),
-    }
 }

@@ -13,7 +13,7 @@ mod tests;
 pub use error::TeacherError;
 
 use super::material::Material;
-use crate::dataset::Dataset;
+use crate::hexadecimal::hexadecimal;
 use crate::loss::distillation::DistillationSettings;
 use crate::progress::Progress;
 use sha2::{Digest, Sha256};
@@ -40,24 +40,24 @@ impl Teacher {
     /// [`TeacherError`].
     pub fn open(
         settings: &DistillationSettings,
-        (data, material): (&Dataset, &Material),
+        material: &Material,
         run: &Path,
         progress: &dyn Progress,
     ) -> Result<Self, TeacherError> {
         let path = &settings.teacher;
         let bytes = std::fs::read(path).map_err(|source| TeacherError::Io { path: path.clone(), source })?;
         let fingerprint = hexadecimal(&Sha256::digest(&bytes));
-        let pictures = embed::names(data, &material.samples);
+        let pictures = material.train_names();
         let kept = run.join(TEACHER);
         let table = if kept.exists() {
             let table = Table::open(&kept)?;
             if table.fingerprint() != fingerprint {
                 return Err(TeacherError::Changed { kept, teacher: path.clone() });
             }
-            table.select(&pictures, &kept, &data.name)?
+            table.select(&pictures, &kept, &material.dataset)?
         } else {
             let table = match Table::read(path, &bytes)? {
-                Some(table) => table.select(&pictures, path, &data.name)?,
+                Some(table) => table.select(&pictures, path, &material.dataset)?,
                 None => embed::embed(path, &bytes, (&material.samples, &pictures), progress)?,
             };
             let table = table.attributed_to(path, fingerprint);
@@ -88,8 +88,4 @@ impl Teacher {
             row.iter_mut().zip(&mean).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
         }
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

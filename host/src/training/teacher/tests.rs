@@ -1,7 +1,7 @@
 //! Teachers of every kind on a few rendered and a few real files.
 
 use super::*;
-use crate::dataset::{self, Identity, Sample, Source, synthetic};
+use crate::dataset::{self, Dataset, Identity, PictureList, Sample, Source, synthetic};
 use crate::import::export::export;
 use crate::network::Graph;
 use crate::progress::Silent;
@@ -30,7 +30,10 @@ fn files(folder: &Path) -> Dataset {
 fn material(data: &Dataset) -> Material {
     let train = dataset::load(&data.train, [16, 8], &Silent).unwrap();
     let classes = train.identities.iter().map(|identity| identity.known().unwrap() as u32).collect();
-    Material { train, samples: data.train.clone(), classes, ..Material::default() }
+    let rows = (0..train.len()).map(Some).collect();
+    let list = PictureList::new(&data.train, &data.identities);
+    let dataset = data.name.clone();
+    Material { train, samples: data.train.clone(), classes, dataset, list, rows, ..Material::default() }
 }
 
 fn settings(teacher: PathBuf, centre: bool) -> DistillationSettings {
@@ -51,7 +54,7 @@ fn a_model_sees_the_pictures_as_they_are_at_its_own_size() {
     for data in [rendered(), files(folder.path())] {
         let run = tempfile::tempdir().unwrap();
         let material = material(&data);
-        let got = Teacher::open(&teacher, (&data, &material), run.path(), &Silent).unwrap();
+        let got = Teacher::open(&teacher, &material, run.path(), &Silent).unwrap();
         let images = dataset::load(&data.train, INPUT, &Silent).unwrap();
         let mut model = crate::network::FloatModel::new(graph.clone(), 1);
         let expected = crate::evaluation::EmbeddingModel::embed(&mut model, &images.pixels, &Silent).unwrap();
@@ -86,7 +89,7 @@ fn a_run_embeds_once_and_others_can_take_its_file() {
     let material = material(&data);
     let teacher = settings(onnx(folder.path(), &network(42)), false);
     let count = Counting(AtomicU64::new(0), u64::MAX);
-    let open = |teacher: &DistillationSettings, run: &Path| Teacher::open(teacher, (&data, &material), run, &count);
+    let open = |teacher: &DistillationSettings, run: &Path| Teacher::open(teacher, &material, run, &count);
     let first = open(&teacher, &run).unwrap();
     assert_eq!(count.0.load(Ordering::Relaxed), 5);
     assert_eq!(open(&teacher, &run).unwrap(), first);
@@ -107,11 +110,11 @@ fn a_moved_data_set_is_the_same_and_another_is_named() {
     [&run, &other, &third].into_iter().for_each(|run| std::fs::create_dir(run).unwrap());
     let (data, moved) = (files(&folder.path().join("here")), files(&folder.path().join("there/deeper")));
     let teacher = settings(onnx(folder.path(), &network(44)), false);
-    let first = Teacher::open(&teacher, (&data, &material(&data)), &run, &Silent).unwrap();
+    let first = Teacher::open(&teacher, &material(&data), &run, &Silent).unwrap();
     let kept = settings(run.join(TEACHER), false);
-    let again = Teacher::open(&kept, (&moved, &material(&moved)), &other, &Silent).unwrap();
+    let again = Teacher::open(&kept, &material(&moved), &other, &Silent).unwrap();
     assert_eq!(again, first);
-    let error = Teacher::open(&kept, (&rendered(), &material(&rendered())), &third, &Silent).unwrap_err();
+    let error = Teacher::open(&kept, &material(&rendered()), &third, &Silent).unwrap_err();
     let message = error.to_string();
     assert!(matches!(error, TeacherError::OtherPictures { known: 5, .. }), "{message}");
     assert!(message.contains("run/teacher.safetensors") && message.contains("synthetic"), "{message}");
@@ -123,8 +126,7 @@ fn the_mean_is_taken_off() {
     let folder = tempfile::tempdir().unwrap();
     let data = files(folder.path());
     let teacher = onnx(folder.path(), &network(45));
-    let open =
-        |centre| Teacher::open(&settings(teacher.clone(), centre), (&data, &material(&data)), folder.path(), &Silent);
+    let open = |centre| Teacher::open(&settings(teacher.clone(), centre), &material(&data), folder.path(), &Silent);
     let (plain, centred) = (open(false).unwrap(), open(true).unwrap());
     for component in 0..plain.dimension {
         let mean = |teacher: &Teacher| (0..5).map(|row| teacher.rows(&[row])[component]).sum::<f32>() / 5.0;
@@ -144,14 +146,14 @@ fn what_cannot_teach_is_named() {
     for (name, content) in [("t.txt", "text"), ("t.onnx", "no model"), ("t.safetensors", "no arrays")] {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        let message = Teacher::open(&settings(path, true), (&data, &material), &run, &Silent).unwrap_err().to_string();
+        let message = Teacher::open(&settings(path, true), &material, &run, &Silent).unwrap_err().to_string();
         assert!(message.contains("teacher") && message.contains(name), "{message}");
     }
     let none = settings(folder.path().join("none.onnx"), true);
-    assert!(matches!(Teacher::open(&none, (&data, &material), &run, &Silent), Err(TeacherError::Io { .. })));
+    assert!(matches!(Teacher::open(&none, &material, &run, &Silent), Err(TeacherError::Io { .. })));
     let teacher = settings(onnx(folder.path(), &network(46)), true);
     let stop = Counting(AtomicU64::new(0), 0);
-    let stopped = Teacher::open(&teacher, (&data, &material), &run, &stop);
+    let stopped = Teacher::open(&teacher, &material, &run, &stop);
     assert!(matches!(stopped, Err(TeacherError::Interrupted)), "{stopped:?}");
     assert!(!run.join(TEACHER).exists());
 }
