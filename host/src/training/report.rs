@@ -150,13 +150,20 @@ fn training(page: &mut Page, state: &RunState) -> Result<(), ReportError> {
         "All valid triplets by class: easy (negative farther than the positive by more than the margin), semi-hard (within the \
          margin), hard (nearer than the positive).",
     );
-    let taught = [series("active", &|r| Some(r.active_fraction)), series("identity found", &|r| Some(r.id_correct))];
+    let metric = |r: &EpochRecord| r.positive_distance > 0.0 || r.negative_distance > 0.0;
+    let mined = history.iter().any(metric);
+    let mut taught = vec![series("identity found", &|r| Some(r.id_correct))];
+    if mined {
+        taught.insert(0, series("active", &|r| Some(r.active_fraction)));
+    }
     let svg = curves(labels("What still teaches", "share"), &taught, Some(0.0..1.0))?;
-    page.chart(&svg, "Share of the metric loss's terms above zero, and of pictures that the ID loss names rightly.");
-    let distances =
-        [series("positive", &|r| Some(r.positive_distance)), series("negative", &|r| Some(r.negative_distance))];
-    let svg = curves(labels("Distances of mined pairs", "mean distance"), &distances, None)?;
-    page.chart(&svg, "The gap between them is what a metric loss widens; both near 0 is a collapse.");
+    page.chart(&svg, "Share of a metric loss's terms above zero, and of pictures that an ID loss names rightly.");
+    if mined {
+        let distances =
+            [series("positive", &|r| Some(r.positive_distance)), series("negative", &|r| Some(r.negative_distance))];
+        let svg = curves(labels("Distances of mined pairs", "mean distance"), &distances, None)?;
+        page.chart(&svg, "The gap between them is what a metric loss widens; both near 0 is a collapse.");
+    }
     let rate = [series("learning rate", &|r| Some(r.learning_rate))];
     page.chart(&curves(labels("Learning rate", "at the epoch's end"), &rate, None)?, "Warm-up, then half a cosine.");
     Ok(())
