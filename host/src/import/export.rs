@@ -107,6 +107,31 @@ impl Writer<'_> {
                 self.generalized_mean(&node.name, inputs[0], self.graph.parameter(exponent).values[0], floor);
             }
             Operator::Sigmoid => self.push("Sigmoid", &node.name, &inputs, vec![]),
+            Operator::HardSigmoid => self.push("HardSigmoid", &node.name, &inputs, hard_sigmoid()),
+            Operator::HardSwish => {
+                let gate = format!("{}.gate", node.name);
+                self.push("HardSigmoid", &gate, &inputs, hard_sigmoid());
+                self.push("Mul", &node.name, &[inputs[0], &gate], vec![]);
+            }
+            Operator::PRelu { slope } => {
+                let values = &self.graph.parameter(slope).values;
+                let slope = self.initializer(format!("{}.slope", node.name), &[values.len(), 1, 1], values);
+                self.push("PRelu", &node.name, &[inputs[0], &slope], vec![]);
+            }
+            Operator::Concat => self.push("Concat", &node.name, &inputs, vec![integer("axis", 1)]),
+            Operator::Slice { start } => {
+                let end = start + node.shape.channels;
+                let places = [("start", start), ("end", end), ("axis", 1)]
+                    .map(|(part, value)| self.integers(format!("{}.{part}", node.name), &[value as i64]));
+                inputs.extend(places.iter().map(String::as_str));
+                self.push("Slice", &node.name, &inputs, vec![]);
+            }
+            Operator::Flatten => {
+                let moved = format!("{}.channels_last", node.name);
+                let shape = self.integers(format!("{}.shape", node.name), &[0, -1, 1, 1]);
+                self.push("Transpose", &moved, &inputs, vec![integers("perm", &[0, 2, 3, 1])]);
+                self.push("Reshape", &node.name, &[&moved, &shape], vec![]);
+            }
             Operator::ChannelScale => self.channel_scale(&node.name, &inputs),
         }
     }
@@ -179,6 +204,18 @@ impl Writer<'_> {
         name
     }
 
+    /// A list of integers as an input.
+    fn integers(&mut self, name: String, values: &[i64]) -> String {
+        self.initializers.push(TensorProto {
+            name: name.clone(),
+            dims: vec![values.len() as i64],
+            data_type: DataType::Int64.into(),
+            int64_data: values.to_vec(),
+            ..TensorProto::default()
+        });
+        name
+    }
+
     fn push(&mut self, kind: &str, name: &str, inputs: &[&str], attribute: Vec<AttributeProto>) {
         self.nodes.push(NodeProto {
             name: name.into(),
@@ -207,6 +244,11 @@ fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
 /// The attributes of a square window.
 fn window(kernel: usize, stride: usize, padding: usize) -> Vec<AttributeProto> {
     vec![integers("kernel_shape", &[kernel; 2]), integers("strides", &[stride; 2]), integers("pads", &[padding; 4])]
+}
+
+/// The attributes with which HardSigmoid is [`Operator::HardSigmoid`].
+fn hard_sigmoid() -> Vec<AttributeProto> {
+    vec![real("alpha", 1.0 / 6.0), real("beta", 0.5)]
 }
 
 fn integer(name: &str, value: usize) -> AttributeProto {

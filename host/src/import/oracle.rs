@@ -18,6 +18,8 @@ pub fn embed(graph: &Graph, picture: &[u8]) -> Result<Vec<f32>, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network::builder::{Builder, Filter};
+    use crate::network::curve::Curve;
     use crate::network::{Engine, by_name, interpreter};
     use crate::quantize::fixtures::{INPUT, PICTURE, awake, network, pictures};
     use crate::quantize::fold_batch_norm::fold_batch_norm;
@@ -47,6 +49,27 @@ mod tests {
         for name in ["osnet_x0.25", "osnet_x0.25_gem"] {
             let graph = awake(by_name(name, INPUT, 64, 3).unwrap(), 23);
             let picture = pictures(1, 23);
+            let ours = &interpreter::run(&graph, &picture)[graph.embedding.0];
+            assert!(difference(&embed(&graph, &picture).unwrap(), ours) < 1e-4);
+        }
+    }
+
+    #[test]
+    fn tract_agrees_with_curves_slices_and_a_flattened_map() {
+        let mut b = Builder::new(INPUT, 24);
+        let x = b.input();
+        let x = b.convolution("first", x, 6, Filter { kernel: 3, stride: 4, padding: 1 });
+        let x = b.norm_and_activation("first", x, None);
+        let curves = [Curve::HardSwish, Curve::HardSigmoid].map(|curve| b.curve(&format!("{curve:?}"), x, curve));
+        let sloped = b.prelu("sloped", x);
+        let all = b.concat("all", &[curves[0], curves[1], sloped]);
+        let part = b.slice("part", all, 4, 11);
+        let flat = b.flatten("flat", part);
+        let raw = b.fully_connected("head", flat, 8);
+        let graph = awake(b.finish("curves".into(), raw, raw), 24);
+        let picture = pictures(1, 24);
+        let folded = fold_batch_norm(&graph).unwrap();
+        for graph in [graph, folded] {
             let ours = &interpreter::run(&graph, &picture)[graph.embedding.0];
             assert!(difference(&embed(&graph, &picture).unwrap(), ours) < 1e-4);
         }

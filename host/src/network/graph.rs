@@ -127,6 +127,24 @@ pub enum Operator {
     },
     /// 1/(1 + e⁻ˣ), element-wise.
     Sigmoid,
+    /// min(max(x/6 + ½, 0), 1), element-wise (Howard 2019, §5.2).
+    HardSigmoid,
+    /// x·min(max(x/6 + ½, 0), 1), element-wise (Howard 2019, §5.2).
+    HardSwish,
+    /// max(x, 0) + slope·min(x, 0), element-wise with one slope a channel (He 2015, eq. 1).
+    PRelu {
+        /// `[channels]`
+        slope: ParameterId,
+    },
+    /// The inputs' channels one behind the other; all inputs have the same rows and columns.
+    Concat,
+    /// As many channels as the node's shape has, from the `start`-th channel of the input.
+    Slice {
+        /// The first channel that is kept.
+        start: usize,
+    },
+    /// The same values in the same order as one vector: `[h, w, c]` → `[1, 1, h·w·c]`.
+    Flatten,
     /// Σ gate·x per channel; the inputs alternate between maps `[h, w, c]` and their gates `[1, 1, c]`. One pair is
     /// squeeze and excitation's scale (Hu 2018, eq. 4), several are OSNet's aggregation (Zhou 2019, eq. 3).
     ChannelScale,
@@ -207,6 +225,12 @@ impl Operator {
             Self::GlobalAveragePool => "global average pool",
             Self::GeneralizedMeanPool { .. } => "generalized-mean pool",
             Self::Sigmoid => "sigmoid",
+            Self::HardSigmoid => "hard sigmoid",
+            Self::HardSwish => "hard swish",
+            Self::PRelu { .. } => "parametric ReLU",
+            Self::Concat => "concatenation",
+            Self::Slice { .. } => "slice of channels",
+            Self::Flatten => "flattening",
             Self::ChannelScale => "channel scale",
             Self::FullyConnected { .. } => "fully connected layer",
         }

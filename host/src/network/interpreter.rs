@@ -1,5 +1,7 @@
 //! Runs a graph on one picture, node by node, in inference mode: the reference for the engine and the quantizer.
 
+use super::channels::{Columns, copy_channels};
+use super::curve::{self, Curve};
 use super::{Activation, Graph, Node, Operator, ParameterId, pooling};
 use crate::compute::{Affine, Kernels, Matmul, Window, patches};
 
@@ -35,11 +37,6 @@ pub fn run_with(kernels: &Kernels, graph: &Graph, picture: &[u8]) -> Vec<Vec<f32
 /// (pixel − 128) / 64
 pub fn pixel_value(pixel: u8) -> f32 {
     (f32::from(pixel) - Graph::PIXEL_MEAN) / Graph::PIXEL_SCALE
-}
-
-/// 1/(1 + e⁻ˣ)
-pub fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }
 
 struct Evaluation<'a> {
@@ -102,7 +99,22 @@ impl Evaluation<'_> {
                 pooling::generalized_mean(self.input(0), self.values(exponent)[0], floor, &mut output);
                 output
             }
-            Operator::Sigmoid => self.input(0).iter().map(|x| sigmoid(*x)).collect(),
+            Operator::Sigmoid => self.curve(Curve::Sigmoid),
+            Operator::HardSigmoid => self.curve(Curve::HardSigmoid),
+            Operator::HardSwish => self.curve(Curve::HardSwish),
+            Operator::PRelu { slope } => {
+                let mut output = vec![0.0; self.input(0).len()];
+                curve::prelu(self.values(slope), self.input(0), &mut output);
+                output
+            }
+            Operator::Concat => self.concat(),
+            Operator::Slice { start } => {
+                let (from, width) = (Columns { width: self.input_channels(), start }, self.node.shape.channels);
+                let mut output = vec![0.0; self.node.shape.len()];
+                copy_channels(width, (self.input(0), from), (&mut output, Columns { width, start: 0 }), false);
+                output
+            }
+            Operator::Flatten => self.input(0).to_vec(),
             Operator::ChannelScale => {
                 let mut output = vec![0.0; self.node.shape.len()];
                 for pair in 0..self.node.inputs.len() / 2 {
@@ -111,6 +123,21 @@ impl Evaluation<'_> {
                 output
             }
         }
+    }
+
+    fn curve(&self, curve: Curve) -> Vec<f32> {
+        self.input(0).iter().map(|x| curve.value(*x)).collect()
+    }
+
+    fn concat(&self) -> Vec<f32> {
+        let mut output = vec![0.0; self.node.shape.len()];
+        let mut to = Columns { width: self.node.shape.channels, start: 0 };
+        for (index, input) in self.node.inputs.iter().enumerate() {
+            let width = self.graph.node(*input).shape.channels;
+            copy_channels(width, (self.input(index), Columns { width, start: 0 }), (&mut output, to), false);
+            to.start += width;
+        }
+        output
     }
 
     fn input(&self, index: usize) -> &[f32] {

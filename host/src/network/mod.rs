@@ -6,6 +6,8 @@
 pub mod bench;
 pub mod builder;
 pub mod channel_gate;
+pub mod channels;
+pub mod curve;
 pub mod deja_nano;
 pub mod engine;
 pub mod float_model;

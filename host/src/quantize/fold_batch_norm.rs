@@ -77,8 +77,8 @@ impl Fold<'_> {
             *weight = self.parameter(self.graph.parameter(*weight).clone());
             *bias = Some(self.bias(&node.name, values));
         }
-        if let Operator::GeneralizedMeanPool { exponent, .. } = &mut operator {
-            *exponent = self.parameter(self.graph.parameter(*exponent).clone());
+        if let Operator::GeneralizedMeanPool { exponent: own, .. } | Operator::PRelu { slope: own } = &mut operator {
+            *own = self.parameter(self.graph.parameter(*own).clone());
         }
         let inputs = node.inputs.iter().map(|input| self.new_id[input.0]).collect();
         self.node(Node { name: node.name.clone(), operator, inputs, shape: node.shape })

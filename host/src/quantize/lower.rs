@@ -82,6 +82,12 @@ pub fn check_operators(graph: &Graph) -> Result<(), QuantizeError> {
                 | Operator::AveragePool { .. }
                 | Operator::GeneralizedMeanPool { .. }
                 | Operator::Sigmoid
+                | Operator::HardSigmoid
+                | Operator::HardSwish
+                | Operator::PRelu { .. }
+                | Operator::Concat
+                | Operator::Slice { .. }
+                | Operator::Flatten
                 | Operator::ChannelScale
         );
         *live && unknown

@@ -176,7 +176,7 @@ impl Backward<'_> {
         let Some(weight) = step.weight else { return };
         if step.is_special() {
             let site = Site { graph: self.graph, context: *context, store, step, range };
-            return site.exponent_gradient(d_output, scratch, &mut gradients[weight.0]);
+            return site.parameter_gradient(d_output, scratch, &mut gradients[weight.0]);
         }
         let view = self.plan.views[step.inputs[0].view];
         let count = range.len();

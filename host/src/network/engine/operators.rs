@@ -1,4 +1,4 @@
-//! Forward and backward of operators that are neither linear nor sums: pools, the sigmoid, the channel scale.
+//! Forward and backward of operators that are neither linear nor sums: pools, curves, and what moves or scales channels.
 
 use std::ops::Range;
 
@@ -6,8 +6,10 @@ use super::gradient::into_or_onto;
 use super::plan::{Kind, Step};
 use super::worker::{Context, Scratch, Store};
 use crate::compute::Window;
+use crate::network::Graph;
+use crate::network::channels::{Columns, copy_channels};
+use crate::network::curve::{prelu, prelu_gradient, slope_gradient};
 use crate::network::pooling::{exponent_gradient, generalized_mean, generalized_mean_gradient};
-use crate::network::{Graph, interpreter};
 
 /// One of these steps, for some pictures.
 pub struct Site<'a> {
@@ -21,8 +23,10 @@ pub struct Site<'a> {
 impl Site<'_> {
     /// Writes the step's tensor.
     pub fn forward(&self, scratch: &mut Scratch, output: &mut [f32]) {
-        if self.step.kind == Kind::ChannelScale {
-            return self.scale(scratch, output);
+        match self.step.kind {
+            Kind::ChannelScale => return self.scale(scratch, output),
+            Kind::Concat => return self.concat(scratch, output),
+            _ => {}
         }
         let kernels = self.context.kernels;
         let input = self.values(0, &mut scratch.input);
@@ -35,9 +39,15 @@ impl Site<'_> {
                 pictures.for_each(|(x, y)| (kernels.depthwise)(&window, x, &filter, y));
             }
             Kind::GeneralizedMean { floor } => {
-                pictures.for_each(|(x, y)| generalized_mean(x, self.exponent(), floor, y));
+                pictures.for_each(|(x, y)| generalized_mean(x, self.weight()[0], floor, y));
             }
-            _ => input.iter().zip(output).for_each(|(x, y)| *y = interpreter::sigmoid(*x)),
+            Kind::Curve(curve) => input.iter().zip(output).for_each(|(x, y)| *y = curve.value(*x)),
+            Kind::PRelu => prelu(self.weight(), input, output),
+            Kind::Slice { start } => {
+                let (from, to) = self.slice(start);
+                copy_channels(to.width, (input, from), (output, to), false);
+            }
+            _ => {}
         }
     }
 
@@ -79,26 +89,46 @@ impl Site<'_> {
                 let means = self.output().chunks_exact(len.0).zip(d_output.chunks_exact(len.0));
                 let pictures = input.chunks_exact(len.1).zip(d_input.chunks_exact_mut(len.1));
                 for ((x, dx), (m, dm)) in pictures.zip(means) {
-                    generalized_mean_gradient((x, m), (self.exponent(), floor), dm, dx, accumulate);
+                    generalized_mean_gradient((x, m), (self.weight()[0], floor), dm, dx, accumulate);
                 }
             }
-            _ => into_or_onto(d_input, onto, |d_input| {
-                for ((dx, dy), y) in d_input.iter_mut().zip(d_output).zip(self.output()) {
-                    *dx = dy * y * (1.0 - y);
+            Kind::Curve(curve) => {
+                let input = self.values(values, &mut scratch.input);
+                for ((dx, dy), x) in d_input.iter_mut().zip(d_output).zip(input) {
+                    let gradient = dy * curve.slope(*x);
+                    *dx = if accumulate { *dx + gradient } else { gradient };
                 }
-            }),
+            }
+            Kind::PRelu => {
+                let input = self.values(values, &mut scratch.input);
+                prelu_gradient(self.weight(), (input, d_output), d_input, accumulate);
+            }
+            Kind::Concat => {
+                let (from, to) = self.column(index);
+                copy_channels(from.width, (d_output, to), (d_input, from), accumulate);
+            }
+            Kind::Slice { start } => {
+                let (from, to) = self.slice(start);
+                if !accumulate {
+                    d_input.fill(0.0);
+                }
+                copy_channels(to.width, (d_output, to), (d_input, from), true);
+            }
+            _ => {}
         }
         scratch.d_input = buffer;
     }
 
-    /// Adds the gradient of a learned exponent.
-    pub fn exponent_gradient(&self, d_output: &[f32], scratch: &mut Scratch, d_exponent: &mut [f32]) {
-        let Kind::GeneralizedMean { floor } = self.step.kind else { return };
+    /// Adds the gradient of a learned exponent or of slopes.
+    pub fn parameter_gradient(&self, d_output: &[f32], scratch: &mut Scratch, d_weight: &mut [f32]) {
         let input = self.values(0, &mut scratch.input);
+        let Kind::GeneralizedMean { floor } = self.step.kind else {
+            return slope_gradient(input, d_output, d_weight);
+        };
         let (positions, channels) = (input.len() / self.range.len(), d_output.len() / self.range.len());
         let means = self.output().chunks_exact(channels).zip(d_output.chunks_exact(channels));
         for (x, (m, dm)) in input.chunks_exact(positions).zip(means) {
-            d_exponent[0] += exponent_gradient(x, m, self.exponent(), floor, dm);
+            d_weight[0] += exponent_gradient(x, m, self.weight()[0], floor, dm);
         }
     }
 
@@ -113,6 +143,33 @@ impl Site<'_> {
                 (self.context.kernels.scale)(gate, x, y, pair > 0);
             }
         }
+    }
+
+    /// The channels of all inputs side by side.
+    fn concat(&self, scratch: &mut Scratch, output: &mut [f32]) {
+        for index in 0..self.step.inputs.len() {
+            let (from, to) = self.column(index);
+            let input = self.values(index, &mut scratch.input);
+            copy_channels(from.width, (input, from), (output, to), false);
+        }
+    }
+
+    /// Where the channels of input `index` stand in it, and in the concatenation.
+    fn column(&self, index: usize) -> (Columns, Columns) {
+        let start = (0..index).map(|before| self.input_channels(before)).sum();
+        let width = self.context.plan.tensors[self.step.output].shape.channels;
+        (Columns { width: self.input_channels(index), start: 0 }, Columns { width, start })
+    }
+
+    /// Where the channels of a slice stand in its input, and in itself.
+    fn slice(&self, start: usize) -> (Columns, Columns) {
+        let width = self.context.plan.tensors[self.step.output].shape.channels;
+        (Columns { width: self.input_channels(0), start }, Columns { width, start: 0 })
+    }
+
+    fn input_channels(&self, index: usize) -> usize {
+        let plan = self.context.plan;
+        plan.tensors[plan.views[self.step.inputs[index].view].tensor].shape.channels
     }
 
     /// For a map, dx = gate·dy with `other` the gate; for a gate, d = Σ x·dy over the positions of the map `other`.
@@ -143,17 +200,17 @@ impl Site<'_> {
         &self.store.tensor(self.step.output)[self.range.start * len..self.range.end * len]
     }
 
-    fn exponent(&self) -> f32 {
-        self.step.weight.map_or(1.0, |id| self.graph.parameter(id).values[0])
+    fn weight(&self) -> &[f32] {
+        self.step.weight.map_or(&[], |id| &self.graph.parameter(id).values)
     }
 }
 
 impl Step {
     /// Whether a [`Site`] runs it.
     pub fn is_special(&self) -> bool {
-        matches!(
+        !matches!(
             self.kind,
-            Kind::MaxPool(_) | Kind::AveragePool(_) | Kind::GeneralizedMean { .. } | Kind::Sigmoid | Kind::ChannelScale
+            Kind::Convolution(_) | Kind::Depthwise(_) | Kind::Matrix | Kind::Sum | Kind::GlobalAveragePool
         )
     }
 }

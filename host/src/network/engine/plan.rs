@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::compute::Window;
+use crate::network::curve::Curve;
 use crate::network::{Activation, Graph, Node, NodeId, Operator, ParameterId, Shape};
 
 /// Everything the engine must know of a graph besides the values of its parameters.
@@ -70,7 +71,7 @@ pub enum Kind {
     Depthwise(Window),
     /// Pointwise and fully connected: the same product over rows of channels.
     Matrix,
-    /// The sum of all inputs (of one input: a copy, where a view cannot stand on a view).
+    /// The sum of all inputs (of one input: a copy, where a view cannot stand on a view, or a map flattened).
     Sum,
     GlobalAveragePool,
     MaxPool(Window),
@@ -80,7 +81,15 @@ pub enum Kind {
     GeneralizedMean {
         floor: f32,
     },
-    Sigmoid,
+    Curve(Curve),
+    /// With the slopes as its weight.
+    PRelu,
+    /// The channels of all inputs side by side.
+    Concat,
+    /// Some channels.
+    Slice {
+        start: usize,
+    },
     /// The inputs alternate between maps and their gates.
     ChannelScale,
 }
@@ -241,10 +250,17 @@ impl<'a> Builder<'a> {
                 let kind = Kind::GeneralizedMean { floor };
                 self.step(kind, vec![input(self, 0)], node.shape, (Some(exponent), None))
             }
-            Operator::Sigmoid => self.step(Kind::Sigmoid, vec![input(self, 0)], node.shape, (None, None)),
-            Operator::ChannelScale => {
+            Operator::Sigmoid => self.element_wise(Kind::Curve(Curve::Sigmoid), node, None),
+            Operator::HardSigmoid => self.element_wise(Kind::Curve(Curve::HardSigmoid), node, None),
+            Operator::HardSwish => self.element_wise(Kind::Curve(Curve::HardSwish), node, None),
+            Operator::PRelu { slope } => self.element_wise(Kind::PRelu, node, Some(slope)),
+            Operator::Slice { start } => self.element_wise(Kind::Slice { start }, node, None),
+            Operator::Flatten => self.element_wise(Kind::Sum, node, None),
+            Operator::ChannelScale | Operator::Concat => {
                 let inputs = (0..node.inputs.len()).map(|index| input(self, index)).collect();
-                self.step(Kind::ChannelScale, inputs, node.shape, (None, None))
+                let is_scale = node.operator == Operator::ChannelScale;
+                let kind = if is_scale { Kind::ChannelScale } else { Kind::Concat };
+                self.step(kind, inputs, node.shape, (None, None))
             }
             Operator::BatchNorm { gamma, beta, mean, variance, epsilon } => {
                 let source = self.plain(input(self, 0), node.shape, View::is_plain);
@@ -259,6 +275,11 @@ impl<'a> Builder<'a> {
                 self.view(View { activation: Some(activation), ..self.plan.views[source] })
             }
         }
+    }
+
+    /// A step of one input without bias.
+    fn element_wise(&mut self, kind: Kind, node: &Node, weight: Option<ParameterId>) -> usize {
+        self.step(kind, vec![self.node_views[node.inputs[0].0]], node.shape, (weight, None))
     }
 
     /// `view` itself if another view can stand on it, else a stored copy of its values.

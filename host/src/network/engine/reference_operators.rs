@@ -1,8 +1,9 @@
-//! The plain twin's pools, sigmoid and channel scale, and their gradients against central differences.
+//! The plain twin's operators that are neither linear nor clamps, and their gradients against central differences.
 
 use super::reference::{around, check};
 use crate::network::builder::{Builder, Filter};
 use crate::network::channel_gate::ChannelGate;
+use crate::network::curve::Curve;
 use crate::network::{Activation, Graph, Node, NodeId, Operator};
 
 /// The node's values for `n` pictures from those of its inputs.
@@ -27,6 +28,23 @@ pub(super) fn run(graph: &Graph, node: &Node, inputs: &[&[f64]], n: usize) -> Ve
             pictures.flat_map(|picture| (0..channels).map(move |c| mean(picture, c))).collect()
         }
         Operator::Sigmoid => x.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+        Operator::HardSigmoid => x.iter().map(|x| (x / 6.0 + 0.5).clamp(0.0, 1.0)).collect(),
+        Operator::HardSwish => x.iter().map(|x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)).collect(),
+        Operator::PRelu { slope } => {
+            let slope = |at: usize| f64::from(graph.parameter(slope).values[at % channels]);
+            x.iter().enumerate().map(|(at, x)| if *x > 0.0 { *x } else { slope(at) * x }).collect()
+        }
+        Operator::Concat => {
+            let widths = node.inputs.iter().map(|input| graph.node(*input).shape.channels);
+            let sources: Vec<_> = inputs.iter().zip(widths).collect();
+            let row = |row: usize| sources.iter().flat_map(move |(x, width)| &x[row * width..][..*width]);
+            (0..n * node.shape.height * node.shape.width).flat_map(row).copied().collect()
+        }
+        Operator::Slice { start } => {
+            let width = graph.node(node.inputs[0]).shape.channels;
+            x.chunks_exact(width).flat_map(|row| &row[start..][..channels]).copied().collect()
+        }
+        Operator::Flatten => x.to_vec(),
         Operator::ChannelScale => {
             let len = node.shape.len();
             let scaled = |pair: &[&[f64]], at: usize| pair[0][at] * pair[1][at / len * channels + at % channels];
@@ -114,4 +132,48 @@ fn one_gate_weighs_several_maps() {
         b.add("sum", scaled, left)
     };
     check(around([9, 10], gated), 4, 50);
+}
+
+#[test]
+fn curves_and_slopes_behind_a_norm_and_beside_others() {
+    for curve in [Curve::Sigmoid, Curve::HardSigmoid, Curve::HardSwish] {
+        let curved = |b: &mut Builder, x: NodeId| {
+            let x = b.norm_and_activation("norm", x, None);
+            let left = b.curve("left", x, curve);
+            let right = b.prelu("right", x);
+            let right = b.depthwise("deep", right, Filter { kernel: 3, stride: 1, padding: 1 });
+            let deeper = b.curve("deeper", right, curve);
+            let sum = b.add("sum", left, deeper);
+            b.add("sum2", sum, x)
+        };
+        check(around([9, 10], curved), 4, 50);
+    }
+}
+
+#[test]
+fn concatenated_and_sliced_channels() {
+    let branches = |b: &mut Builder, x: NodeId| {
+        let left = b.norm_and_activation("left", x, Some(Activation::Relu));
+        let right = b.convolution("right", left, 3, Filter { kernel: 3, stride: 1, padding: 1 });
+        let all = b.concat("all", &[left, right, left, x]);
+        let parts =
+            [(0, 7), (4, 7), (11, 7)].map(|(start, channels)| b.slice(&format!("part.{start}"), all, start, channels));
+        let sum = b.add("sum", parts[0], parts[1]);
+        let sum = b.add("sum2", sum, parts[2]);
+        b.concat("again", &[sum, right])
+    };
+    check(around([9, 10], branches), 4, 50);
+}
+
+#[test]
+fn a_flattened_map_under_a_matrix() {
+    let flattened = |b: &mut Builder, x: NodeId| {
+        let x = b.norm_and_activation("norm", x, Some(Activation::Relu6));
+        let flat = b.flatten("flat", x);
+        let from_flat = b.fully_connected("matrix", flat, 6);
+        let mean = b.global_average_pool("mean", x);
+        let from_mean = b.fully_connected("other", mean, 6);
+        b.add("sum", from_flat, from_mean)
+    };
+    check(around([7, 9], flattened), 4, 50);
 }
