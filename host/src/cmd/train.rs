@@ -13,6 +13,8 @@ const EXAMPLES: &str = "EXAMPLES:
   deja train market1501/ --out run --recipe recipe.toml
   deja train vehicles/manifest.csv --out run --network mobilenet_v2_0.5 --input 64x64 --epochs 60
   deja train synthetic --out run --loss batch_hard,cross_entropy
+  deja train market1501/ --out run --recipe distilled --teacher large.onnx
+  deja train synthetic --out run --loss distillation,cross_entropy --teacher other/model.safetensors
   deja train synthetic --out run --triplets triplets.jsonl --remine-every 5
   deja train synthetic --out run --resume
   deja train --print-recipe default > recipe.toml";
@@ -45,6 +47,10 @@ pub struct Args {
     /// What is minimized: names of losses, such as `batch_hard,cross_entropy`; what the recipe says of them stays
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = LossTerm::named)]
     loss: Vec<LossTerm>,
+    /// Learn from a teacher: an .onnx model, a checkpoint, or a file of embeddings (.safetensors); adds a distillation
+    /// where the recipe has none
+    #[arg(long, value_name = "FILE")]
+    teacher: Option<PathBuf>,
     /// Learn from mined triplets: a file of `deja mine`
     #[arg(long, value_name = "FILE")]
     triplets: Option<PathBuf>,
@@ -82,6 +88,9 @@ impl Args {
             let said = |named: &LossTerm| recipe.losses.iter().find(|term| term.resembles(named)).cloned();
             recipe.losses = self.loss.iter().map(|named| said(named).unwrap_or_else(|| named.clone())).collect();
         }
+        if let Some(teacher) = &self.teacher {
+            recipe.learn_from_teacher(&std::path::absolute(teacher)?);
+        }
         if self.triplets.is_some() || self.remine_every.is_some() {
             recipe.learn_from_triplets();
         }
@@ -89,6 +98,7 @@ impl Args {
         recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
         recipe.seed = self.seed.unwrap_or(recipe.seed);
         recipe.check()?;
+        recipe.check_teacher()?;
         Ok(recipe)
     }
 }
@@ -211,6 +221,23 @@ mod tests {
         for arguments in [&[][..], &["synthetic"], &["--out", "run"], &["synthetic", "--print-recipe", "default"]] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn a_teacher_is_named_where_the_run_finds_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = |arguments: &[&str]| {
+            let all = [&["train", "synthetic", "--out", "run"], arguments].concat();
+            Cli::try_parse_from(all).unwrap().args.recipe(folder.path())
+        };
+        for before in [&["--recipe", "distilled"][..], &["--loss", "distillation,cross_entropy"]] {
+            let message = recipe(before).unwrap_err().to_string();
+            assert!(message.contains("--teacher FILE"), "{message}");
+            let taught = recipe(&[before, &["--teacher", "t.onnx"]].concat()).unwrap();
+            let teacher = &taught.losses[0].distillation().unwrap().teacher;
+            assert!(taught.losses.len() == 2 && teacher.is_absolute() && teacher.ends_with("t.onnx"));
+        }
+        assert_eq!(recipe(&["--teacher", "t.onnx"]).unwrap().losses.len(), 3);
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub enum LossError {
         remedy: &'static str,
     },
     /// No loss of that name.
-    #[error("no loss is called `{name}`; there are {}", LossTerm::NAMES.join(", "))]
+    #[error("no loss is called `{name}`; there are {}, and distillation, which needs a teacher", LossTerm::NAMES.join(", "))]
     Unknown {
         /// What was asked for.
         name: String,
@@ -172,8 +172,8 @@ impl LossError {
 }
 
 impl LossTerm {
-    /// The names that [`Self::named`] knows: kinds, and the ways of mining triplets. `distillation` is none, for it needs a
-    /// teacher.
+    /// The names that [`Self::named`] knows: kinds, and the ways of mining triplets. `distillation` is known too,
+    /// but does nothing without a teacher.
     pub const NAMES: &'static [&'static str] = &[
         "triplet",
         "batch_hard",

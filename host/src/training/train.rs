@@ -72,6 +72,7 @@ pub fn train(
     progress: &dyn Progress,
 ) -> Result<Outcome, TrainingError> {
     recipe.check()?;
+    recipe.check_teacher()?;
     let (graph, mut state, learner) = if options.resume { resume(recipe, run)? } else { begin(data, recipe, run)? };
     let material = Material::load(data, &state, progress)?;
     let sampler = Sampler::new(&material.classes, &material.train.cameras, recipe.sampler)?;

@@ -91,6 +91,23 @@ fn quiet_commands_say_nothing_but_their_result() {
 }
 
 #[test]
+fn learn_from_a_teacher_that_goes_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    std::fs::write(path(&folder, "recipe.toml"), RECIPE).unwrap();
+    let graph = by_name("mobilenet_v2_0.25", [32, 32], 24, 1).unwrap();
+    std::fs::write(path(&folder, "teacher.onnx"), deja::import::export::export(&graph)).unwrap();
+    let error = failure(here, &["train", DATA, "--out", "run", "--recipe", "distilled"]);
+    assert!(error.contains("no teacher") && error.contains("--teacher FILE"), "{error}");
+    let taught = ["train", DATA, "--out", "run", "--recipe", "recipe.toml", "--teacher", "teacher.onnx"];
+    let trained = json(here, &taught);
+    assert!(trained["epochs"][0]["loss"].as_f64().unwrap() > 0.0);
+    std::fs::remove_file(path(&folder, "teacher.onnx")).unwrap();
+    let resumed = json(here, &["train", DATA, "--out", "run", "--resume"]);
+    assert_eq!(resumed["epochs"], trained["epochs"]);
+}
+
+#[test]
 fn mine_and_learn_from_what_was_mined() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();

@@ -18,6 +18,7 @@ pub struct DistillationSettings {
     /// Factor on the sum of the terms below.
     pub weight: f32,
     /// The teacher: an `.onnx` model, a checkpoint, or a `.safetensors` file of its embeddings of the training pictures.
+    /// Empty until one is given.
     pub teacher: PathBuf,
     /// Whether the mean of the teacher's embeddings is taken off them first. Teachers that end in a ReLU give only positive
     /// components, so that all their cosines are large; embeddings behind a bottleneck-normalization neck are centred.
@@ -87,10 +88,6 @@ impl Loss for DistillationSettings {
         if factors.iter().all(|(_, factor)| *factor == 0.0) {
             let remedy = "give a factor above 0 to cosine, similarity, distance or angle";
             return Err(LossError::Contradiction { what: "nothing is distilled", remedy });
-        }
-        if self.teacher.as_os_str().is_empty() {
-            let remedy = "name an .onnx model, a checkpoint or a file of embeddings, as in teacher = \"teacher.onnx\"";
-            return Err(LossError::Contradiction { what: "no teacher", remedy });
         }
         Ok(())
     }

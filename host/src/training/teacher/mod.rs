@@ -34,7 +34,7 @@ pub struct Teacher {
 
 impl Teacher {
     /// The teacher that `settings` name, for the pictures of the run in the folder `run`. Embeddings that an earlier start of
-    /// the run left there are taken from there. Rows have unit length, before their mean is taken off where that is wanted.
+    /// the run left there are taken from there, even when the teacher itself is gone. Rows have unit length, before their mean is taken off where that is wanted.
     ///
     /// # Errors
     /// [`TeacherError`].
@@ -45,22 +45,21 @@ impl Teacher {
         progress: &dyn Progress,
     ) -> Result<Self, TeacherError> {
         let path = &settings.teacher;
-        let bytes = std::fs::read(path).map_err(|source| TeacherError::Io { path: path.clone(), source })?;
-        let fingerprint = hexadecimal(&Sha256::digest(&bytes));
         let pictures = material.train_names();
         let kept = run.join(TEACHER);
         let table = if kept.exists() {
             let table = Table::open(&kept)?;
-            if table.fingerprint() != fingerprint {
+            if fingerprint(path)?.is_some_and(|fingerprint| fingerprint != table.fingerprint()) {
                 return Err(TeacherError::Changed { kept, teacher: path.clone() });
             }
             table.select(&pictures, &kept, &material.dataset)?
         } else {
+            let bytes = std::fs::read(path).map_err(|source| TeacherError::Io { path: path.clone(), source })?;
             let table = match Table::read(path, &bytes)? {
                 Some(table) => table.select(&pictures, path, &material.dataset)?,
                 None => embed::embed(path, &bytes, (&material.samples, &pictures), progress)?,
             };
-            let table = table.attributed_to(path, fingerprint);
+            let table = table.attributed_to(path, digest(&bytes));
             table.write(&kept)?;
             table
         };
@@ -88,4 +87,17 @@ impl Teacher {
             row.iter_mut().zip(&mean).for_each(|(x, mean)| *x = (f64::from(*x) - mean) as f32);
         }
     }
+}
+
+/// SHA-256 of the file at `path`, in hexadecimal; `None` when there is none.
+fn fingerprint(path: &Path) -> Result<Option<String>, TeacherError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(digest(&bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(TeacherError::Io { path: path.to_owned(), source }),
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
 }

@@ -101,6 +101,8 @@ fn a_run_embeds_once_and_others_can_take_its_file() {
     onnx(folder.path(), &network(43));
     let message = open(&teacher, &run).unwrap_err().to_string();
     assert!(message.contains(TEACHER) && message.contains("teacher.onnx"), "{message}");
+    std::fs::remove_file(&teacher.teacher).unwrap();
+    assert_eq!(open(&teacher, &run).unwrap(), first, "the run has what its teacher said");
 }
 
 #[test]
