@@ -96,14 +96,24 @@ impl<'b, B: Board> Camera<'b, B> {
         Ok(if count == 0 { Activity::Closed } else { Activity::Worked })
     }
 
-    /// Tells the host, once, that the gallery in flash is of no use.
+    /// Tells the host, once, that the gallery or the newest model in flash is of no use.
     fn complain(&mut self) -> Result<(), LinkError<B>> {
-        if self.has_complained || !self.conversation.is_greeted() || !self.recognizer.has_unreadable_gallery() {
+        if self.has_complained || !self.conversation.is_greeted() {
             return Ok(());
         }
         self.has_complained = true;
+        if self.recognizer.has_unreadable_gallery() {
+            self.warn("the gallery in flash is of another firmware and was left aside; enroll again")?;
+        }
+        if self.recognizer.has_fallen_back() {
+            self.warn("the newest model in flash is damaged or not computed rightly; flash it again")?;
+        }
+        Ok(())
+    }
+
+    fn warn(&mut self, message: &str) -> Result<(), LinkError<B>> {
         let mut text = LogText::new();
-        let _ = text.push_str("the gallery in flash is of another firmware and was left aside; enroll again");
+        let _ = text.push_str(message);
         self.tell(&Event::Log { level: Level::Warning, text })
     }
 

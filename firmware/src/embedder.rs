@@ -58,18 +58,23 @@ impl core::error::Error for EmbedError {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GoldenError {
     /// A golden picture has no embedding.
-    Embed(EmbedError),
+    Embed {
+        /// Number of its pair.
+        pair: u16,
+        /// Why.
+        error: EmbedError,
+    },
     /// The golden pair of this number gives another embedding.
     Differs {
         /// Its number.
-        pair: usize,
+        pair: u16,
     },
 }
 
 impl core::fmt::Display for GoldenError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Embed(error) => write!(f, "a golden picture cannot be embedded: {error}"),
+            Self::Embed { pair, error } => write!(f, "golden picture {pair} cannot be embedded: {error}"),
             Self::Differs { pair } => {
                 write!(f, "golden pair {pair} gives another embedding: model and firmware do not fit together")
             }
@@ -129,8 +134,8 @@ pub fn embed_layers(
 /// # Errors
 /// All of [`GoldenError`], at the first pair that fails.
 pub fn check_golden(model: &Model<'_>, arena: &mut [i8]) -> Result<(), GoldenError> {
-    for (pair, (picture, components)) in model.golden().enumerate() {
-        let embedding = embed(model, picture, arena).map_err(GoldenError::Embed)?;
+    for (pair, (picture, components)) in (0..).zip(model.golden()) {
+        let embedding = embed(model, picture, arena).map_err(|error| GoldenError::Embed { pair, error })?;
         if embedding.components() != components {
             return Err(GoldenError::Differs { pair });
         }

@@ -48,6 +48,7 @@ fn message(payload: &[u8]) {
     both::<endpoint::Embed>(payload);
     both::<endpoint::Enroll>(payload);
     both::<endpoint::Identify>(payload);
+    both::<endpoint::Verify>(payload);
     both::<endpoint::ListIdentities>(payload);
     both::<endpoint::WriteTemplate>(payload);
     both::<endpoint::SetThreshold>(payload);

@@ -3,4 +3,5 @@
 pub mod fuzz;
 pub mod model;
 pub mod native;
+pub mod parity;
 pub mod session;

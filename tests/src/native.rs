@@ -6,12 +6,13 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use deja_firmware::board::memory::{Line, MemoryFlash};
-use deja_firmware::board::{Board, Clock, NoIndicator, Parts, PictureSize, Sensor};
+use deja_firmware::board::{Board, Clock, Flash, NoIndicator, Parts, PictureSize, Sensor};
 use deja_firmware::camera::{Activity, Camera};
 use deja_firmware::gallery::Gallery;
 use deja_firmware::recognizer::Buffers;
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 
+use crate::parity::Tamper;
 use crate::session::Wire;
 
 /// Length of the flash.
@@ -166,6 +167,17 @@ impl NativeCamera {
             sensor: self.pictures.clone(),
         };
         self.camera = Some(Camera::new(parts, buffers));
+    }
+}
+
+impl Tamper for NativeCamera {
+    fn tamper(&mut self, change: &dyn Fn(&mut [u8])) {
+        self.restart(|flash| {
+            let mut bytes = flash.mapped().to_vec();
+            change(&mut bytes);
+            let lines = bytes.as_chunks().0.iter().map(|&line| Line::from(line));
+            *flash = MemoryFlash::new(lines.collect());
+        });
     }
 }
 

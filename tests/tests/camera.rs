@@ -12,7 +12,7 @@ use deja_shared::protocol::messages::{
     RemoveIdentity, StoredTemplate, TemplateAt, Threshold,
 };
 use deja_shared::protocol::refusal::{Fault, Refusal};
-use deja_tests::model::{Draft, picture, small};
+use deja_tests::model::{Draft, other, picture, small};
 use deja_tests::native::NativeCamera;
 use deja_tests::session::{No, Session, Wire, sha256};
 
@@ -232,7 +232,7 @@ fn the_sensor_is_looked_at_when_the_host_is_silent() {
 #[test]
 fn a_transfer_goes_on_after_a_restart() {
     let mut draft = small();
-    draft.golden = (0..80).map(|seed| (picture(seed), vec![127; 6])).collect();
+    draft.certify(&(0..80).map(picture).collect::<Vec<_>>());
     let file = draft.emit();
     let mut host = Session::new(NativeCamera::default());
     let begin = ModelBegin { bytes: file.len() as u32, sha256: sha256(&file) };
@@ -255,13 +255,6 @@ fn with_model(draft: &Draft) -> Session<NativeCamera> {
     host.hello().unwrap();
     host.flash(&draft.emit()).unwrap();
     host
-}
-
-/// Other weights, hence another fingerprint.
-fn other() -> Draft {
-    let mut draft = small();
-    draft.layers[5].weights.reverse();
-    draft
 }
 
 fn named(name: &str) -> Enroll {

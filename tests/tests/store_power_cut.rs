@@ -3,7 +3,7 @@
 use deja_firmware::board::Flash;
 use deja_firmware::board::memory::{Line, MemoryFlash, PowerCut, Remains};
 use deja_firmware::store::{Limits, Store};
-use deja_shared::model::ModelError;
+use deja_shared::model::{Model, ModelError};
 use deja_shared::protocol::messages::{ModelBegin, ModelChunk};
 use deja_shared::protocol::refusal::Refusal;
 use deja_tests::model::{picture, small};
@@ -85,6 +85,69 @@ fn a_model_is_the_old_one_or_the_new_one_and_the_transfer_goes_on() {
 }
 
 #[test]
+fn a_model_that_fails_its_trial_never_runs_whatever_the_power_does() {
+    let [first, old, new] = [1, 2, 3].map(model);
+    let mut store = mount(blank());
+    send(&mut store, &first).unwrap();
+    send(&mut store, &old).unwrap();
+    let start = store.into_flash();
+    let failure = Refusal::Parity { pair: 1 };
+    let act = |store: &mut Store<Memory>| {
+        let begin = announcement(&new);
+        let next = store.begin(&begin)?;
+        send_from(store, &new, next)?;
+        store.commit(&begin.sha256, LIMITS, &mut |_| Err(failure))
+    };
+    let mut whole = mount(start.clone());
+    assert_eq!(act(&mut whole), Err(failure));
+    assert_eq!(running(&whole), Some(old.clone()), "the former model runs on");
+    for cut in 0..whole.into_flash().operations() - start.operations() {
+        for remains in REMAINS {
+            let mut flash = start.clone();
+            flash.set_power_cut(Some(PowerCut { operations: cut, remains }));
+            let mut store = mount(flash);
+            assert!(act(&mut store).is_err());
+            let mut flash = store.into_flash();
+            flash.set_power_cut(None);
+            let mut store = mount(flash);
+            assert_eq!(running(&store), Some(old.clone()), "cut {cut} {remains:?}");
+            assert!(!store.has_fallen_back());
+            send(&mut store, &new).unwrap();
+            assert_eq!(running(&store), Some(new.clone()));
+        }
+    }
+}
+
+#[test]
+fn the_older_model_takes_over_from_one_that_fails_and_nothing_is_erased() {
+    let [old, new] = [1, 2].map(model);
+    let mut store = mount(blank());
+    assert_eq!(store.recheck(LIMITS, &mut accept), Err(Refusal::NoModel));
+    send(&mut store, &old).unwrap();
+    send(&mut store, &new).unwrap();
+    let failure = Refusal::Parity { pair: 0 };
+    let mut only_old = |model: &Model<'_>| if model.bytes() == old { Ok(()) } else { Err(failure) };
+    let mut store = mount(store.into_flash());
+    store.settle(&mut accept);
+    assert_eq!((running(&store), store.has_fallen_back()), (Some(new.clone()), false));
+    assert_eq!(store.recheck(LIMITS, &mut only_old), Err(failure));
+    assert_eq!((running(&store), store.has_fallen_back()), (Some(old.clone()), true));
+    assert_eq!(store.recheck(LIMITS, &mut only_old), Ok(()));
+    let mut store = mount(store.into_flash());
+    store.settle(&mut only_old);
+    assert_eq!(running(&store), Some(old.clone()));
+    let small = Limits { arena: 0, ..LIMITS };
+    assert!(matches!(store.recheck(small, &mut accept), Err(Refusal::ArenaTooSmall { .. })));
+    assert_eq!((running(&store), store.has_fallen_back()), (None, true));
+    let mut store = mount(store.into_flash());
+    store.settle(&mut |_| Err(failure));
+    assert_eq!((running(&store), store.has_fallen_back()), (None, true));
+    let mut store = mount(store.into_flash());
+    store.settle(&mut accept);
+    assert_eq!((running(&store), store.has_fallen_back()), (Some(new), false), "tried anew, it passes");
+}
+
+#[test]
 fn pages_that_were_sent_are_not_sent_again() {
     let new = model(8);
     let begin = announcement(&new);
@@ -96,9 +159,9 @@ fn pages_that_were_sent_are_not_sent_again() {
         let next = store.begin(&begin).unwrap();
         assert_eq!(next, if sent == new.len() { sent as u32 } else { sent as u32 / PAGE * PAGE });
         send_from(&mut store, &new, next).unwrap();
-        assert_eq!(store.commit(&begin.sha256, LIMITS), Ok(()));
+        assert_eq!(store.commit(&begin.sha256, LIMITS, &mut accept), Ok(()));
         assert_eq!(store.begin(&begin), Ok(new.len() as u32), "the running model is not sent again");
-        assert_eq!(store.commit(&begin.sha256, LIMITS), Ok(()));
+        assert_eq!(store.commit(&begin.sha256, LIMITS, &mut accept), Ok(()));
     }
 }
 
@@ -141,10 +204,10 @@ fn what_cannot_run_is_refused_and_the_former_model_runs_on() {
     assert_eq!(send(&mut store, &broken), Err(Refusal::InvalidModel(ModelError::Corrupt)));
     assert_eq!(send(&mut store, &new[..new.len() - 16]), Err(Refusal::InvalidModel(ModelError::Truncated)));
     assert_eq!(store.begin(&ModelBegin { sha256: [1; 32], ..announcement(&new) }), Ok(0));
-    assert_eq!(store.commit(&[1; 32], LIMITS), Err(Refusal::WrongOffset { expected: 0 }));
+    assert_eq!(store.commit(&[1; 32], LIMITS, &mut accept), Err(Refusal::WrongOffset { expected: 0 }));
     send_from(&mut store, &new, 0).unwrap();
-    assert_eq!(store.commit(&[2; 32], LIMITS), Err(Refusal::NoTransfer));
-    assert_eq!(store.commit(&[1; 32], LIMITS), Err(Refusal::WrongDigest));
+    assert_eq!(store.commit(&[2; 32], LIMITS, &mut accept), Err(Refusal::NoTransfer));
+    assert_eq!(store.commit(&[1; 32], LIMITS, &mut accept), Err(Refusal::WrongDigest));
     let capacity = store.model_capacity();
     let huge = ModelBegin { bytes: capacity + 1, sha256: [3; 32] };
     assert_eq!(store.begin(&huge), Err(Refusal::ModelTooLarge { capacity }));
@@ -153,12 +216,12 @@ fn what_cannot_run_is_refused_and_the_former_model_runs_on() {
     assert_eq!(store.chunk(&ModelChunk { offset: 16, bytes: &[0; 16] }), Err(Refusal::WrongOffset { expected: 0 }));
     assert_eq!(store.chunk(&ModelChunk { offset: 0, bytes: &[0; 15] }), Err(Refusal::WrongOffset { expected: 0 }));
     send_from(&mut store, &new, 0).unwrap();
-    let needed = store.commit(&sha256(&new), Limits { arena: 0, ..LIMITS }).unwrap_err();
+    let needed = store.commit(&sha256(&new), Limits { arena: 0, ..LIMITS }, &mut accept).unwrap_err();
     assert!(matches!(needed, Refusal::ArenaTooSmall { capacity: 0, .. }), "{needed:?}");
     store.begin(&announcement(&new)).unwrap();
     send_from(&mut store, &new, 0).unwrap();
     let small = Limits { picture: 1, ..LIMITS };
-    assert_eq!(store.commit(&sha256(&new), small), Err(Refusal::ImageSize { capacity: 1 }));
+    assert_eq!(store.commit(&sha256(&new), small, &mut accept), Err(Refusal::ImageSize { capacity: 1 }));
     assert_eq!(running(&mount(store.into_flash())), Some(old));
 }
 
@@ -227,7 +290,7 @@ fn send(store: &mut Store<Memory>, file: &[u8]) -> Result<(), Refusal> {
     let begin = announcement(file);
     let next = store.begin(&begin)?;
     send_from(store, file, next)?;
-    store.commit(&begin.sha256, LIMITS)
+    store.commit(&begin.sha256, LIMITS, &mut accept)
 }
 
 fn send_from(store: &mut Store<Memory>, file: &[u8], next: u32) -> Result<(), Refusal> {
@@ -235,6 +298,11 @@ fn send_from(store: &mut Store<Memory>, file: &[u8], next: u32) -> Result<(), Re
     for bytes in file[next as usize..].chunks(CHUNK) {
         offset = store.chunk(&ModelChunk { offset, bytes })?;
     }
+    Ok(())
+}
+
+/// Every model is computed rightly.
+fn accept(_: &Model<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 

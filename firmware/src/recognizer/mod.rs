@@ -1,10 +1,11 @@
 //! What a camera can do for whoever asks: take a model and a picture, embed, enroll, identify, remember.
 //!
 //! The endpoints of the protocol ([`commands`](crate::commands)) and the sensor ([`camera`](crate::camera)) both come
-//! here. The work on pictures is in `picture`, that on the gallery in `enrollment`; every change of the gallery or of a
-//! setting is in flash before it is answered, or it did not happen.
+//! here. The work on pictures is in `picture`, that on the gallery in `enrollment`, the proof of a model in `parity`; every
+//! change of the gallery or of a setting is in flash before it is answered, or it did not happen.
 
 mod enrollment;
+mod parity;
 mod picture;
 
 use deja_shared::model::{self, Model};
@@ -54,6 +55,7 @@ impl<'b, B: Board> Recognizer<'b, B> {
             unreadable_gallery: false,
             statistics: Statistics::default(),
         };
+        recognizer.settle();
         recognizer.restore();
         recognizer.show(Sign::Idle);
         (recognizer, link, sensor)
@@ -79,12 +81,14 @@ impl<'b, B: Board> Recognizer<'b, B> {
         }
     }
 
-    /// Makes the model that was sent the one that runs.
+    /// Makes the model that was sent the one that runs, once its golden pairs have come out bit for bit.
     ///
     /// # Errors
-    /// Those of [`Store::commit`].
+    /// Those of [`Store::commit`]; [`Refusal::Parity`], [`Refusal::NoGolden`].
     pub fn commit_model(&mut self, sha256: &[u8; 32]) -> Result<ModelCommitted, Refusal> {
-        self.store.commit(sha256, self.limits())?;
+        let limits = self.limits();
+        let arena = &mut *self.buffers.arena;
+        self.store.commit(sha256, limits, &mut |model| parity::certify(model, arena))?;
         let model = self.store.model().ok_or(Refusal::NoModel)?;
         let gallery = &*self.buffers.gallery;
         let foreign = if gallery.fits(&model.header().fingerprint) { 0 } else { gallery.templates().len() };

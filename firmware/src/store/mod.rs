@@ -8,12 +8,14 @@
 //! erase, and may leave anything there: the camera comes back with what it had before or with what it was writing.
 //!
 //! * [`layout`]: where everything lies, * `record`: the sealed records, * `snapshot`: gallery and settings,
-//! * `transfer`: a model on its way in, resumed after a lost link or a lost start.
+//! * `transfer`: a model on its way in, resumed after a lost link or a lost start,
+//! * `trial`: a model is tried before it runs, and whenever somebody asks; the older one takes over from one that fails.
 
 pub mod layout;
 mod record;
 mod snapshot;
 mod transfer;
+mod trial;
 
 use deja_shared::model::{Fingerprint, Model};
 use deja_shared::protocol::refusal::Refusal;
@@ -22,8 +24,8 @@ use crate::board::Flash;
 use layout::{Layout, Slot};
 use record::Announcement;
 pub use snapshot::Sink;
-pub use transfer::Limits;
 use transfer::Transfer;
+pub use trial::{Certify, Limits};
 
 /// Flash with its contents understood.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub struct Store<F> {
 #[derive(Debug, Clone, Copy)]
 struct Active {
     slot: Slot,
+    generation: u32,
     announcement: Announcement,
     fingerprint: Fingerprint,
 }
@@ -50,7 +53,7 @@ impl<F: Flash> Store<F> {
         const { assert!(16 % F::WRITE_SIZE == 0 && F::ERASE_SIZE.is_multiple_of(16)) }
         let layout = Layout::new(flash.capacity() as u32, F::ERASE_SIZE as u32, snapshot_bytes);
         let snapshot = snapshot::newest(flash.mapped(), &layout);
-        let active = newest_model(flash.mapped(), &layout);
+        let active = newest_model(flash.mapped(), &layout, u32::MAX);
         Self { flash, layout, snapshot, active, transfer: None }
     }
 
@@ -108,15 +111,20 @@ impl<F: Flash> Store<F> {
     }
 }
 
-/// The committed model of the highest generation that is whole.
-fn newest_model(flash: &[u8], layout: &Layout) -> Option<Active> {
+/// The committed model of the highest generation up to `latest` that is whole.
+fn newest_model(flash: &[u8], layout: &Layout, latest: u32) -> Option<Active> {
     let whole = |slot: Slot| {
-        let head = layout.head(flash, slot);
-        let announcement = Announcement::read(head)?;
-        let generation = record::committed(head, &announcement)?;
+        let (announcement, generation) = committed(flash, layout, slot).filter(|&(_, number)| number <= latest)?;
         let content = layout.content(flash, slot).get(..announcement.bytes as usize)?;
         let fingerprint = Model::parse(content).ok()?.header().fingerprint;
-        Some((generation, Active { slot, announcement, fingerprint }))
+        Some(Active { slot, generation, announcement, fingerprint })
     };
-    Slot::BOTH.into_iter().filter_map(whole).max_by_key(|(generation, _)| *generation).map(|(_, active)| active)
+    Slot::BOTH.into_iter().filter_map(whole).max_by_key(|model| model.generation)
+}
+
+/// Which model a slot was committed to, and its generation, whatever has become of its content.
+fn committed(flash: &[u8], layout: &Layout, slot: Slot) -> Option<(Announcement, u32)> {
+    let head = layout.head(flash, slot);
+    let announcement = Announcement::read(head)?;
+    record::committed(head, &announcement).map(|generation| (announcement, generation))
 }

@@ -1,26 +1,16 @@
-//! A model on its way in: announced, written page by page, verified, committed.
+//! A model on its way in: announced, written page by page, tried, committed.
 
-use deja_shared::model::Model;
+use deja_shared::model::Fingerprint;
 use deja_shared::protocol::messages::{ModelBegin, ModelChunk};
 use deja_shared::protocol::refusal::Refusal;
-use sha2::{Digest, Sha256};
 
 use super::layout::Slot;
 use super::record::{self, Announcement, COMMITMENT_START, MARKS_START, RECORD_BYTES};
-use super::{Active, Store};
+use super::{Active, Certify, Limits, Store};
 use crate::board::Flash;
 
 /// Bytes of a chunk must be a multiple of this, except for the last one's.
 const CHUNK_UNIT: usize = 16;
-
-/// What a camera's memory can take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes of activation memory.
-    pub arena: u32,
-    /// Bytes of a picture.
-    pub picture: u32,
-}
 
 /// A model that was announced since the start.
 #[derive(Debug, Clone, Copy)]
@@ -84,26 +74,29 @@ impl<F: Flash> Store<F> {
         self.transfer.map(|transfer| transfer.next).ok_or(Refusal::NoTransfer)
     }
 
-    /// Verifies the announced model and makes it the one that runs. Asked again for the running model, it agrees.
+    /// Tries the announced model, and makes it the one that runs. The running model is tried again.
     ///
     /// # Errors
     /// [`Refusal::NoTransfer`], [`Refusal::WrongOffset`] while bytes are missing, [`Refusal::WrongDigest`],
-    /// [`Refusal::InvalidModel`], [`Refusal::ArenaTooSmall`], [`Refusal::ImageSize`], [`Refusal::Flash`]. The former model runs on.
-    pub fn commit(&mut self, sha256: &[u8; 32], limits: Limits) -> Result<(), Refusal> {
+    /// [`Refusal::InvalidModel`], [`Refusal::ArenaTooSmall`], [`Refusal::ImageSize`], what `certify` says,
+    /// [`Refusal::Flash`]. The former model runs on.
+    pub fn commit(&mut self, sha256: &[u8; 32], limits: Limits, certify: &mut Certify<'_>) -> Result<(), Refusal> {
         if self.active.is_some_and(|active| active.announcement.sha256 == *sha256) {
             self.transfer = None;
-            return Ok(());
+            return self.recheck(limits, certify);
         }
         let transfer = self.transfer.filter(|t| t.announcement.sha256 == *sha256).ok_or(Refusal::NoTransfer)?;
         if transfer.next < transfer.announcement.bytes {
             return Err(Refusal::WrongOffset { expected: transfer.next });
         }
         self.transfer = None;
-        let done = self.verify(&transfer, limits).and_then(|active| self.make_active(active));
+        let Transfer { slot, announcement, .. } = transfer;
+        let tried = self.attempt(slot, &announcement, limits, certify);
+        let done = tried.and_then(|fingerprint| self.make_active(slot, announcement, fingerprint));
         if done.is_err() {
             // A file that cannot run is not worth keeping, and a commitment that was not read back must not be found by
             // the next start: the next announcement starts over.
-            let _ = self.erase_page(self.layout.head_start(transfer.slot));
+            let _ = self.erase_page(self.layout.head_start(slot));
         }
         done
     }
@@ -149,33 +142,11 @@ impl<F: Flash> Store<F> {
         Ok(next)
     }
 
-    fn verify(&self, transfer: &Transfer, limits: Limits) -> Result<Active, Refusal> {
-        let Transfer { slot, announcement, .. } = *transfer;
-        let content = self.layout.content(self.flash.mapped(), slot);
-        let file = content.get(..announcement.bytes as usize).ok_or(Refusal::Flash)?;
-        let digest: [u8; 32] = Sha256::digest(file).into();
-        if digest != announcement.sha256 {
-            return Err(Refusal::WrongDigest);
-        }
-        let header = *Model::parse(file).map_err(Refusal::InvalidModel)?.header();
-        if header.arena_bytes > limits.arena {
-            return Err(Refusal::ArenaTooSmall { needed: header.arena_bytes, capacity: limits.arena });
-        }
-        if header.picture_bytes() > limits.picture.into() {
-            return Err(Refusal::ImageSize { capacity: limits.picture });
-        }
-        Ok(Active { slot, announcement, fingerprint: header.fingerprint })
-    }
-
-    fn make_active(&mut self, active: Active) -> Result<(), Refusal> {
-        let generation = |slot| {
-            let head = self.layout.head(self.flash.mapped(), slot);
-            Announcement::read(head).and_then(|announcement| record::committed(head, &announcement))
-        };
-        let newest = Slot::BOTH.into_iter().filter_map(generation).max().unwrap_or(0);
-        let place = self.layout.head_start(active.slot) + COMMITMENT_START as u32;
-        self.program(place, &active.announcement.commitment(newest.wrapping_add(1)))?;
-        self.active = Some(active);
+    fn make_active(&mut self, slot: Slot, announcement: Announcement, fingerprint: Fingerprint) -> Result<(), Refusal> {
+        let generation = self.newest_generation().unwrap_or(0).wrapping_add(1);
+        let place = self.layout.head_start(slot) + COMMITMENT_START as u32;
+        self.program(place, &announcement.commitment(generation))?;
+        self.active = Some(Active { slot, generation, announcement, fingerprint });
         Ok(())
     }
 }

@@ -2,10 +2,11 @@
 
 use super::Context;
 use super::device::Device;
-use crate::device::{Client, flash_firmware, short};
+use crate::device::{Client, ClientError, flash_firmware, short};
 use crate::hexadecimal::hexadecimal;
 use crate::quantize::Int8Model;
 use deja_shared::protocol::messages::ModelCommitted;
+use deja_shared::protocol::refusal::Refusal;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -17,7 +18,8 @@ const EXAMPLES: &str = "EXAMPLES:
 /// Puts a model, a firmware, or both onto a camera
 ///
 /// A model travels over the camera's own link. The camera keeps what it got: a transfer that was broken off goes on where
-/// it stood, and until the new model is complete and verified the old one runs. Firmware travels through a debug probe.
+/// it stood, and until the new model is complete, verified, and computed bit for bit on the camera, the old one runs.
+/// Firmware travels through a debug probe.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[group(id = "what", required = true, multiple = true, args = ["model", "firmware"])]
@@ -74,7 +76,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
 fn send(client: &mut Client, path: &Path, model: &Int8Model, context: &Context) -> anyhow::Result<Model> {
     let bytes = model.model().bytes();
     let start = Instant::now();
-    let ModelCommitted { model, foreign_templates } = client.flash_model(bytes, context.progress())?;
+    let sent = client.flash_model(bytes, context.progress());
+    let ModelCommitted { model, foreign_templates } = sent.map_err(|error| explain(error, path, model))?;
     let seconds = start.elapsed().as_secs_f64();
     let name = context.style.bold(&model.name);
     let (length, fingerprint) = (bytes.len(), short(&model.fingerprint));
@@ -92,4 +95,18 @@ fn send(client: &mut Client, path: &Path, model: &Int8Model, context: &Context) 
         seconds,
         foreign_templates,
     })
+}
+
+/// A model that fails on the camera is tried here, to tell whether the file or the firmware is to blame.
+fn explain(error: ClientError, path: &Path, model: &Int8Model) -> anyhow::Error {
+    if !matches!(error.refusal(), Some(Refusal::Parity { .. })) {
+        return error.into();
+    }
+    let blame = match model.check_golden() {
+        Ok(()) => "this computer computes its golden pairs rightly: update the camera's firmware, or flash it again",
+        Err(_) => {
+            "its golden pairs do not come out on this computer either: it was changed; write it again with `deja quantize`"
+        }
+    };
+    anyhow::Error::new(error).context(format!("{}: {blame}", path.display()))
 }

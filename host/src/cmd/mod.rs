@@ -22,6 +22,7 @@ mod sighting;
 mod simulate;
 mod size;
 mod train;
+mod verify;
 mod watch;
 
 pub use context::{Context, Global};
@@ -61,6 +62,7 @@ enum Verb {
     Inspect(inspect::Args),
     Simulate(simulate::Args),
     Flash(flash::Args),
+    Verify(verify::Args),
     Enroll(enroll::Args),
     Identify(identify::Args),
     Gallery(gallery::Args),
@@ -93,6 +95,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Simulate(args) => simulate::run(args, &context),
         Verb::Flash(args) => flash::run(args, &context),
+        Verb::Verify(args) => verify::run(args, &context),
         Verb::Enroll(args) => enroll::run(args, &context),
         Verb::Identify(args) => identify::run(args, &context),
         Verb::Gallery(args) => gallery::run(args, &context),

@@ -200,7 +200,7 @@ fn keep(events: &mut VecDeque<Event>, frame: &Frame<'_>) {
 /// What embeds a picture, or erases or verifies flash.
 fn is_slow(endpoint: u8) -> bool {
     use EndpointId::{
-        ClearGallery, Embed, Enroll, Identify, ModelBegin, ModelCommit, Recover, RemoveIdentity, WriteTemplate,
+        ClearGallery, Embed, Enroll, Identify, ModelBegin, ModelCommit, Recover, RemoveIdentity, Verify, WriteTemplate,
     };
     matches!(
         EndpointId::from_number(endpoint),
@@ -213,6 +213,7 @@ fn is_slow(endpoint: u8) -> bool {
                 | Recover
                 | ClearGallery
                 | RemoveIdentity
+                | Verify
                 | WriteTemplate
         )
     )

@@ -12,6 +12,7 @@ mod conversation;
 mod error;
 mod fault_injector;
 mod gallery;
+mod parity;
 mod probe;
 mod transfer;
 pub mod transport;

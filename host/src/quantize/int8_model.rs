@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deja_firmware::embedder::{self, EmbedError};
+use deja_firmware::embedder::{self, EmbedError, GoldenError};
 use deja_shared::embedding::Embedding;
 use deja_shared::model::{Fingerprint, Model, ModelError};
 use rayon::prelude::*;
@@ -78,6 +78,14 @@ impl Int8Model {
     /// Never: the bytes were checked when they came, and have not changed since.
     pub fn model(&self) -> Model<'_> {
         Model::reopen(&self.bytes, &self.fingerprint).expect("the bytes were checked by `from_bytes`")
+    }
+
+    /// Whether this computer computes, for every golden picture in the model, exactly the embedding that stands beside it.
+    ///
+    /// # Errors
+    /// The first pair that does not come out.
+    pub fn check_golden(&self) -> Result<(), GoldenError> {
+        embedder::check_golden(&self.model(), &mut arena(&self.model()))
     }
 
     /// What the camera computes for each picture of `pixels` (`[n, height, width, 3]` RGB bytes), in parallel; `None` for

@@ -1,6 +1,8 @@
 //! A camera from its first model to a restart, served by the command alone.
 
 use super::*;
+use deja::quantize::AlignedBytes;
+use deja_shared::model::Model;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -47,6 +49,54 @@ fn simulate_flash_enroll_identify_export_clear_import() {
     let output = deja(here).args(["identify", "--device", &again.address, "2.png"]).assert().success();
     let line = String::from_utf8(output.get_output().stdout.clone()).unwrap();
     assert!(line.starts_with("2.png: Bo  cosine 1.000"), "{line}");
+}
+
+#[test]
+fn verify_certifies_the_model_and_names_one_that_was_changed() {
+    let folder = folder();
+    let here = folder.path();
+    write_model(&path(&folder, "newer.deja"), 2);
+    let camera = Camera::start(here, &["model.deja", "--flash", "camera.flash"]);
+    let device = ["--device", &camera.address];
+    let fingerprint = |file: &str| json(here, &["inspect", file])["fingerprint"].clone();
+    let certificate = json(here, &[&["verify"], &device[..]].concat());
+    assert_eq!((&certificate["certified"], &certificate["golden_pairs"]), (&true.into(), &2.into()));
+    assert_eq!((&certificate["fingerprint"], &certificate["board"]), (&fingerprint("model.deja"), &"sim".into()));
+    assert_eq!((&certificate["fault"], &certificate["rolled_back"]), (&Value::Null, &false.into()));
+
+    let newer = std::fs::read(path(&folder, "newer.deja")).unwrap();
+    std::fs::write(path(&folder, "forged.deja"), forged(&newer)).unwrap();
+    let error = failure(here, &[&["flash", "--model", "forged.deja"], &device[..]].concat());
+    for part in ["forged.deja", "on this computer either", "refused ModelCommit", "bit for bit"] {
+        assert!(error.contains(part), "{error}");
+    }
+    json(here, &[&["flash", "--model", "newer.deja"], &device[..]].concat());
+    assert_eq!(json(here, &[&["verify"], &device[..]].concat())["fingerprint"], fingerprint("newer.deja"));
+
+    drop(camera);
+    let mut flash = std::fs::read(path(&folder, "camera.flash")).unwrap();
+    let place = 16 * flash.windows(newer.len()).step_by(16).position(|there| there == newer).unwrap();
+    flash[place..place + newer.len()].copy_from_slice(&forged(&newer));
+    std::fs::write(path(&folder, "camera.flash"), flash).unwrap();
+    let camera = Camera::start(here, &["--flash", "camera.flash"]);
+    let output = deja(here).args(["verify", "--device", &camera.address]).assert().success().get_output().clone();
+    let (said, warned) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let older = fingerprint("model.deja");
+    assert!(said.starts_with(&older.as_str().unwrap()[..12]) && said.contains("certified"), "{said}");
+    assert!(warned.contains("newer model") && warned.contains("flash the newer one again"), "{warned}");
+    let error = failure(here, &["verify", "--device", "sim:"]);
+    assert!(error.contains("no model"), "{error}");
+}
+
+/// One bit of a weight is another, and the fingerprint fits.
+fn forged(file: &[u8]) -> Vec<u8> {
+    let mut forged = AlignedBytes::from(file);
+    let model = Model::parse(&forged).unwrap();
+    let place = model.layer(model.header().layer_count - 1).weights_offset as usize;
+    forged[place] ^= 0x40;
+    let digest = Model::digest(&forged);
+    forged[16..48].copy_from_slice(&digest);
+    forged.to_vec()
 }
 
 #[test]

@@ -72,6 +72,8 @@ table! {
     19 Enroll: Enroll => Enrolled;
     /// Embeds the picture and compares it with the gallery.
     20 Identify: Nothing => Identified;
+    /// Checks the model that runs from end to end and embeds its golden pictures; the older one runs where that fails.
+    21 Verify: Nothing => Certificate;
     /// One page of the identities.
     32 ListIdentities: ListIdentities => GalleryPage;
     /// Forgets an identity.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{MAX_NAME, PAGE};
 use crate::embedding::Embedding;
 use crate::model::Fingerprint;
+use crate::protocol::refusal::Refusal;
 
 /// An identity's name or a board's.
 pub type Name = heapless::String<MAX_NAME>;
@@ -105,6 +106,23 @@ pub struct ModelCommitted {
     pub model: ModelSummary,
     /// Templates of another model, kept in flash but not compared while this model runs.
     pub foreign_templates: u16,
+}
+
+/// What came of trying the model that ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The model that was tried.
+    pub fingerprint: Fingerprint,
+    /// How many golden pairs it holds.
+    pub pairs: u16,
+    /// `None`: the file is whole and every pair came out bit for bit. Otherwise the fault; this model runs no longer.
+    pub fault: Option<Refusal>,
+    /// The model that runs now.
+    pub runs: Option<Fingerprint>,
+    /// Whether a newer model is in flash that failed, now or when the camera started.
+    pub rolled_back: bool,
+    /// Time that it took.
+    pub microseconds: u32,
 }
 
 /// A picture is about to be sent.

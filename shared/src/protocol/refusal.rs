@@ -63,6 +63,13 @@ pub enum Refusal {
     ForeignTemplate,
     /// The embedding has another number of components than the model makes.
     Dimension,
+    /// A golden picture of the model does not give, bit for bit, the embedding that it gave to the model's maker.
+    Parity {
+        /// Which golden pair.
+        pair: u16,
+    },
+    /// The model holds no golden pair, so nothing shows that the camera computes it rightly.
+    NoGolden,
 }
 
 impl core::fmt::Display for Refusal {
@@ -94,6 +101,13 @@ impl core::fmt::Display for Refusal {
             ),
             Self::ForeignTemplate => f.write_str("the template was made by another model than the one that runs"),
             Self::Dimension => f.write_str("the template has another number of components than the model makes"),
+            Self::Parity { pair } => write!(
+                f,
+                "golden pair {pair} does not come out bit for bit, so the camera does not run this model and stays with the \
+                 one before: it was changed on its way, or the firmware computes otherwise than this program; quantize it \
+                 again, and update the firmware"
+            ),
+            Self::NoGolden => f.write_str("the model holds no golden pairs to be tried with; quantize it again"),
         }
     }
 }

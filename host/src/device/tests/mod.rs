@@ -2,6 +2,7 @@
 
 mod damaged_link;
 mod misfits;
+mod parity;
 mod session;
 
 use super::{Client, Connector, FaultInjector, Faults, Patience, transport::Tcp};
