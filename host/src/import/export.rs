@@ -7,6 +7,7 @@ use tract_onnx::pb::{
     tensor_shape_proto, type_proto,
 };
 
+use crate::network::pooling::bounded_exponent;
 use crate::network::{Activation, Graph, Node, Operator, ParameterId};
 
 /// Key of the metadata entry that says how pixels are prepared.
@@ -104,7 +105,8 @@ impl Writer<'_> {
                 self.push("AveragePool", &node.name, &inputs, window(kernel, stride, 0));
             }
             Operator::GeneralizedMeanPool { exponent, floor } => {
-                self.generalized_mean(&node.name, inputs[0], self.graph.parameter(exponent).values[0], floor);
+                let exponent = bounded_exponent(self.graph.parameter(exponent).values[0]);
+                self.generalized_mean(&node.name, inputs[0], exponent, floor);
             }
             Operator::Sigmoid => self.push("Sigmoid", &node.name, &inputs, vec![]),
             Operator::HardSigmoid => self.push("HardSigmoid", &node.name, &inputs, hard_sigmoid()),

@@ -120,7 +120,7 @@ pub enum Operator {
     GlobalAveragePool,
     /// (mean of max(x, floor)ᵖ)^(1/p) over height and width: `[h, w, c]` → `[1, 1, c]` (Radenović 2018, eq. 3).
     GeneralizedMeanPool {
-        /// p, one value.
+        /// p, one value; one below 1 (the mean) counts as 1.
         exponent: ParameterId,
         /// Least value that is raised to a power, above 0.
         floor: f32,
@@ -250,7 +250,7 @@ impl Graph {
 
     /// Number of components of the embedding.
     pub fn dimension(&self) -> usize {
-        self.nodes[self.embedding.0].shape.channels
+        self.nodes[self.embedding.0].shape.len()
     }
 
     /// The node behind `id`.

@@ -96,7 +96,8 @@ impl Evaluation<'_> {
             Operator::GlobalAveragePool => mean_rows(self.input(0), self.input_channels()),
             Operator::GeneralizedMeanPool { exponent, floor } => {
                 let mut output = vec![0.0; self.input_channels()];
-                pooling::generalized_mean(self.input(0), self.values(exponent)[0], floor, &mut output);
+                let p = pooling::bounded_exponent(self.values(exponent)[0]);
+                pooling::generalized_mean(self.input(0), p, floor, &mut output);
                 output
             }
             Operator::Sigmoid => self.curve(Curve::Sigmoid),

@@ -11,7 +11,7 @@ mod gradient;
 mod operators;
 mod plan;
 #[cfg(test)]
-mod reference;
+pub(super) mod reference;
 #[cfg(test)]
 mod reference_operators;
 mod worker;
@@ -20,8 +20,9 @@ use std::ops::Index;
 
 use self::backward::Backward;
 use self::forward::Forward;
-use self::plan::Plan;
+use self::plan::{Kind, Plan};
 use self::worker::Worker;
+use super::pooling::bounded_exponent_gradient;
 use super::{Graph, ParameterId};
 use crate::compute::{Kernels, team};
 
@@ -129,7 +130,7 @@ impl Engine {
             shares.push((worker, [&d_raw[rows.clone()], &d_embedding[rows]]));
         }
         team::run(&mut shares, |member, (worker, seeds)| pass.run(member, worker, *seeds));
-        self.collect_gradients(gradients);
+        self.collect_gradients(graph, gradients);
     }
 
     /// The embeddings of `n` pictures with running statistics, `[n, D]`, not normalized; any `n`.
@@ -168,12 +169,17 @@ impl Engine {
         }
     }
 
-    fn collect_gradients(&self, gradients: &mut Gradients) {
+    fn collect_gradients(&self, graph: &Graph, gradients: &mut Gradients) {
         for (index, total) in gradients.values.iter_mut().enumerate() {
             total.fill(0.0);
             for worker in &self.workers {
                 forward::add_to(total, &worker.gradients[index]);
             }
+        }
+        let pools = self.plan.steps.iter().filter(|step| matches!(step.kind, Kind::GeneralizedMean { .. }));
+        for exponent in pools.filter_map(|step| step.weight) {
+            let gradient = &mut gradients.values[exponent.0][0];
+            *gradient = bounded_exponent_gradient(graph.parameter(exponent).values[0], *gradient);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::compute::Window;
 use crate::network::Graph;
 use crate::network::channels::{Columns, copy_channels};
 use crate::network::curve::{prelu, prelu_gradient, slope_gradient};
-use crate::network::pooling::{exponent_gradient, generalized_mean, generalized_mean_gradient};
+use crate::network::pooling::{bounded_exponent, exponent_gradient, generalized_mean, generalized_mean_gradient};
 
 /// One of these steps, for some pictures.
 pub struct Site<'a> {
@@ -39,7 +39,7 @@ impl Site<'_> {
                 pictures.for_each(|(x, y)| (kernels.depthwise)(&window, x, &filter, y));
             }
             Kind::GeneralizedMean { floor } => {
-                pictures.for_each(|(x, y)| generalized_mean(x, self.weight()[0], floor, y));
+                pictures.for_each(|(x, y)| generalized_mean(x, self.exponent(), floor, y));
             }
             Kind::Curve(curve) => input.iter().zip(output).for_each(|(x, y)| *y = curve.value(*x)),
             Kind::PRelu => prelu(self.weight(), input, output),
@@ -89,7 +89,7 @@ impl Site<'_> {
                 let means = self.output().chunks_exact(len.0).zip(d_output.chunks_exact(len.0));
                 let pictures = input.chunks_exact(len.1).zip(d_input.chunks_exact_mut(len.1));
                 for ((x, dx), (m, dm)) in pictures.zip(means) {
-                    generalized_mean_gradient((x, m), (self.weight()[0], floor), dm, dx, accumulate);
+                    generalized_mean_gradient((x, m), (self.exponent(), floor), dm, dx, accumulate);
                 }
             }
             Kind::Curve(curve) => {
@@ -128,7 +128,7 @@ impl Site<'_> {
         let (positions, channels) = (input.len() / self.range.len(), d_output.len() / self.range.len());
         let means = self.output().chunks_exact(channels).zip(d_output.chunks_exact(channels));
         for (x, (m, dm)) in input.chunks_exact(positions).zip(means) {
-            d_weight[0] += exponent_gradient(x, m, self.weight()[0], floor, dm);
+            d_weight[0] += exponent_gradient(x, m, self.exponent(), floor, dm);
         }
     }
 
@@ -202,6 +202,10 @@ impl Site<'_> {
 
     fn weight(&self) -> &[f32] {
         self.step.weight.map_or(&[], |id| &self.graph.parameter(id).values)
+    }
+
+    fn exponent(&self) -> f32 {
+        self.weight().first().map_or(1.0, |learned| bounded_exponent(*learned))
     }
 }
 

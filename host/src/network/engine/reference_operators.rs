@@ -18,7 +18,7 @@ pub(super) fn run(graph: &Graph, node: &Node, inputs: &[&[f64]], n: usize) -> Ve
             windows(graph, node, x, n, (kernel, stride, 0)).map(mean).collect()
         }
         Operator::GeneralizedMeanPool { exponent, floor } => {
-            let p = f64::from(graph.parameter(exponent).values[0]);
+            let p = f64::from(graph.parameter(exponent).values[0]).max(1.0);
             let pictures = x.chunks_exact(x.len() / n);
             let mean = |picture: &[f64], c: usize| {
                 let column = picture[c..].iter().step_by(channels);
