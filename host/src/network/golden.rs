@@ -1,5 +1,7 @@
 //! OSNet as PyTorch computes it (`golden/osnet.py`), layer for layer: outputs and every parameter's gradient.
 
+mod operators;
+
 use super::{Engine, Gradients, Graph, Role, by_name};
 
 #[derive(serde::Deserialize)]

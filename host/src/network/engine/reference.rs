@@ -7,7 +7,7 @@ use crate::network::interpreter::pixel_value;
 use crate::network::{Activation, Graph, Node, NodeId, Operator, Parameter, ParameterId, Role, by_name};
 
 /// All nodes' values for all pictures, batch norms with batch statistics.
-fn run(graph: &Graph, pixels: &[u8], n: usize) -> Vec<Vec<f64>> {
+pub(in crate::network) fn run(graph: &Graph, pixels: &[u8], n: usize) -> Vec<Vec<f64>> {
     let mut results: Vec<Vec<f64>> = Vec::new();
     for node in &graph.nodes {
         let input = |index: usize| &results[node.inputs[index].0];
@@ -149,9 +149,15 @@ pub(super) fn check(mut graph: Graph, n: usize, single: usize) {
 }
 
 /// A parameter, the direction it was moved in, and the loss's central difference.
-type Difference = (usize, Vec<f32>, f64);
+pub(in crate::network) type Difference = (usize, Vec<f32>, f64);
 
-fn numeric_gradients(graph: &Graph, pixels: &[u8], n: usize, seeds: &[Vec<f32>; 2], single: usize) -> Vec<Difference> {
+pub(in crate::network) fn numeric_gradients(
+    graph: &Graph,
+    pixels: &[u8],
+    n: usize,
+    seeds: &[Vec<f32>; 2],
+    single: usize,
+) -> Vec<Difference> {
     let mut differences = Vec::new();
     for (index, parameter) in graph.parameters.iter().enumerate().filter(|(_, p)| p.role != Role::Statistic) {
         let len = parameter.values.len();
