@@ -4,6 +4,7 @@ use super::{Context, parse_size};
 use crate::loss::bench as loss;
 use crate::network::bench::{self, Speed, Workload};
 use crate::network::{Graph, Role};
+use crate::quantize::{self, Int8Model};
 use crate::training::optimizer::{Optimizer, OptimizerSettings};
 use crate::ui::{Align, Table};
 use deja_firmware::gallery::{Gallery, MAX_IDENTITIES, MAX_TEMPLATES};
@@ -12,11 +13,13 @@ use deja_shared::embedding::Embedding;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::time::Instant;
 
 const EXAMPLES: &str = "EXAMPLES:
   deja bench train --batch 64
   deja bench embed --network mobilenet_v2_0.35 --input 128x64
+  deja bench embed --model model.deja --threads 1
   deja bench match --json match.json
   deja bench loss --batch 256 --dimension 128";
 
@@ -33,8 +36,14 @@ pub struct Args {
 enum What {
     /// Whole training steps: forward, backward, optimizer
     Train(Load),
-    /// The float network on pictures
-    Embed(Load),
+    /// A float network, or a quantized model, on pictures
+    Embed {
+        #[command(flatten)]
+        load: Load,
+        /// A .deja model, to be run in int8 as the camera would
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["network", "input"])]
+        model: Option<PathBuf>,
+    },
     /// Probes against a full gallery, with the camera's own code
     Match {
         /// Probes
@@ -105,7 +114,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             })?;
             show("trained", &speed, context)
         }
-        What::Embed(load) => show("embedded", &bench::embed(&load.workload())?, context),
+        What::Embed { load, model: None } => show("embedded", &bench::embed(&load.workload())?, context),
+        What::Embed { load, model: Some(path) } => {
+            let model = Int8Model::open(path)?;
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(load.workload().threads).build()?;
+            let speed = pool.install(|| quantize::bench::embed(&model, &load.workload()))?;
+            show("embedded (int8)", &speed, context)
+        }
         What::Match { probes, dimension } => compare(*probes, usize::from(*dimension), context),
         What::Loss { batch, dimension, steps } => {
             let workload =

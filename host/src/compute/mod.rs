@@ -3,8 +3,9 @@
 //! Activations are NHWC, so the channel is the fastest axis and every primitive is a loop over positions of one
 //! contiguous row of channels. [`Kernels`] is a table of functions, one table an instruction set; `scalar` is the
 //! specification the others are tested against. [`team`] runs one worker a thread and adds up what they found.
-//! Nothing here knows of networks.
+//! [`int8`] holds a camera's integer arithmetic in the same manner. Nothing here knows of networks.
 
+pub mod int8;
 pub mod kernels;
 pub mod patches;
 mod scalar;

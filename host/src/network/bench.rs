@@ -76,12 +76,17 @@ fn prepare(workload: &Workload) -> Result<(Graph, Engine, Vec<u8>), NetworkError
     let graph = by_name(&workload.network, workload.input, EMBEDDING, 1)?;
     let batch = workload.batch.max(1);
     let engine = Engine::new(&graph, batch, workload.threads);
-    let pixel = |index: usize| (index.wrapping_mul(2_654_435_761) >> 13) as u8;
-    let pixels = (0..batch * graph.input().len()).map(pixel).collect();
+    let pixels = pixels(batch * graph.input().len());
     Ok((graph, engine, pixels))
 }
 
-fn measure(workload: &Workload, kernels: &'static str, mut step: impl FnMut()) -> Speed {
+/// Reproducible bytes without a pattern.
+pub(crate) fn pixels(count: usize) -> Vec<u8> {
+    (0..count).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
+/// Runs `step` once, then `workload.steps` times by the clock.
+pub(crate) fn measure(workload: &Workload, kernels: &'static str, mut step: impl FnMut()) -> Speed {
     step();
     let processor = processor_seconds();
     let mut seconds: Vec<f64> = (0..workload.steps.max(1))

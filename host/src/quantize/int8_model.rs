@@ -1,6 +1,7 @@
-//! A `.deja` model run by the camera's own code on this computer, bit for bit.
+//! A `.deja` model on this computer, bit for bit as the camera computes it: with vector instructions or by its own code.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use deja_firmware::embedder::{self, EmbedError, GoldenError};
 use deja_shared::embedding::Embedding;
@@ -8,14 +9,21 @@ use deja_shared::model::{Fingerprint, Model, ModelError};
 use rayon::prelude::*;
 
 use super::aligned_bytes::AlignedBytes;
+use super::int8_engine::{Int8Engine, Scratch};
+use crate::compute::int8::Int8Kernels;
 use crate::evaluation::EmbeddingModel;
 use crate::progress::Progress;
+
+/// Least number of pictures for which a thread makes its memory.
+const PICTURES: usize = 8;
 
 /// A checked model in memory.
 #[derive(Debug, Clone)]
 pub struct Int8Model {
     bytes: AlignedBytes,
     fingerprint: Fingerprint,
+    /// Made when the first picture comes; none inside where the processor has no fast kernels.
+    engine: OnceLock<Option<Int8Engine>>,
 }
 
 /// Why a model cannot be opened or pictures cannot be embedded.
@@ -69,7 +77,7 @@ impl Int8Model {
     /// What [`Model::parse`] finds.
     pub fn from_bytes(bytes: AlignedBytes) -> Result<Self, ModelError> {
         let fingerprint = Model::parse(&bytes)?.header().fingerprint;
-        Ok(Self { bytes, fingerprint })
+        Ok(Self { bytes, fingerprint, engine: OnceLock::new() })
     }
 
     /// The model's content.
@@ -101,11 +109,19 @@ impl Int8Model {
             return Err(Int8Error::NotWholePictures { bytes: pixels.len(), picture });
         }
         progress.start("embed (int8)", (pixels.len() / picture) as u64);
-        let embed = |arena: &mut Vec<i8>, picture: &[u8]| {
+        let engine = self.engine(&model);
+        let memory = || match engine {
+            Some(engine) => Memory::Engine(engine, Scratch::new(engine)),
+            None => Memory::Arena(arena(&model)),
+        };
+        let embed = |memory: &mut Memory<'_>, picture: &[u8]| {
             if progress.interrupted() {
                 return Err(Int8Error::Interrupted);
             }
-            let result = embedder::embed(&model, picture, arena);
+            let result = match memory {
+                Memory::Engine(engine, scratch) => engine.embed(&model, picture, scratch),
+                Memory::Arena(arena) => embedder::embed(&model, picture, arena),
+            };
             progress.advance(1);
             match result {
                 Ok(embedding) => Ok(Some(embedding)),
@@ -113,10 +129,26 @@ impl Int8Model {
                 Err(error) => Err(error.into()),
             }
         };
-        let embeddings = pixels.par_chunks_exact(picture).map_init(|| arena(&model), embed).collect();
+        let embeddings = pixels.par_chunks_exact(picture).with_min_len(PICTURES).map_init(memory, embed).collect();
         progress.finish();
         embeddings
     }
+
+    /// What computes: the name of a table of kernels, or `scalar` for the camera's own code.
+    pub fn kernels(&self) -> &'static str {
+        self.engine(&self.model()).map_or("scalar", Int8Engine::kernels)
+    }
+
+    fn engine(&self, model: &Model<'_>) -> Option<&Int8Engine> {
+        let made = self.engine.get_or_init(|| Int8Kernels::best().map(|kernels| Int8Engine::new(model, kernels)));
+        made.as_ref()
+    }
+}
+
+/// What one thread works with.
+enum Memory<'a> {
+    Engine(&'a Int8Engine, Scratch),
+    Arena(Vec<i8>),
 }
 
 impl EmbeddingModel for Int8Model {

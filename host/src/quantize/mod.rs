@@ -9,10 +9,12 @@
 //! 6. [`mod@compare`]: what quantization cost, layer by layer;
 //! 7. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities.
 //!
-//! [`quantize`] runs 1 to 5, [`quantize_checkpoint`] runs 1 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will. The arithmetic itself is
+//! [`quantize`] runs 1 to 5, [`quantize_checkpoint`] runs 1 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will
+//! (through [`int8_engine`], with vector instructions). The arithmetic itself is
 //! `deja_shared::quant`; the file is `deja_shared::model`.
 
 pub mod aligned_bytes;
+pub mod bench;
 pub mod calibrate;
 pub mod compare;
 pub mod emit;
@@ -21,6 +23,7 @@ mod error;
 pub(crate) mod fixtures;
 pub mod fold_batch_norm;
 pub mod from_checkpoint;
+pub mod int8_engine;
 pub mod int8_model;
 pub mod lower;
 pub mod plan_arena;

@@ -10,6 +10,7 @@ pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
 mod depthwise;
+pub mod int8;
 mod lanes;
 mod matmul;
 #[cfg(target_arch = "aarch64")]
