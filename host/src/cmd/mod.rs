@@ -10,6 +10,7 @@ mod demo;
 mod device;
 mod enroll;
 mod evaluate;
+mod export;
 mod flash;
 mod gallery;
 mod identify;
@@ -58,6 +59,7 @@ enum Verb {
     Train(train::Args),
     Mine(mine::Args),
     Evaluate(evaluate::Args),
+    Export(export::Args),
     Quantize(quantize::Args),
     Inspect(inspect::Args),
     Simulate(simulate::Args),
@@ -91,6 +93,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Train(args) => train::run(args, &context),
         Verb::Mine(args) => mine::run(args, &context),
         Verb::Evaluate(args) => evaluate::run(args, &context),
+        Verb::Export(args) => export::run(args, &context),
         Verb::Quantize(args) => quantize::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
         Verb::Simulate(args) => simulate::run(args, &context),

@@ -2,6 +2,22 @@
 
 use std::path::PathBuf;
 
+use super::Obstacle;
+
+/// A node of a file that no layer of ours computes.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: node `{node}` ({operator}) cannot be imported: {obstacle}", path.display())]
+pub struct ForeignNode {
+    /// The file.
+    pub path: PathBuf,
+    /// The node.
+    pub node: String,
+    /// What it is in ONNX.
+    pub operator: String,
+    /// Why.
+    pub obstacle: Obstacle,
+}
+
 /// What is wrong, with the file's name where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -21,6 +37,39 @@ pub enum ImportError {
         /// What tract says.
         reason: String,
     },
+    /// Weights in half precision.
+    #[error("{}: `{array}` is {kind}: export the network in 32 bits (`model.float()` before torch.onnx.export)", path.display())]
+    HalfFloat {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: String,
+        /// Its type.
+        kind: &'static str,
+    },
+    /// Weights that are kept in another file, which is not there or too short.
+    #[error("{} keeps `{array}` in {}, which is not there or too short: copy it there, or save the network in one file", path.display(), file.display())]
+    ExternalData {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: String,
+        /// The other file.
+        file: PathBuf,
+    },
+    /// An array that nothing computes before it is read.
+    #[error("{}: {reader} reads `{array}`, which no node before it computes: the file is damaged or unsorted; export it again", path.display())]
+    Undefined {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: String,
+        /// Who reads it.
+        reader: String,
+    },
+    /// A node that is no operator of ours.
+    #[error(transparent)]
+    Node(Box<ForeignNode>),
     /// Another number of inputs or outputs.
     #[error("{} has {inputs} inputs and {outputs} outputs, but an embedding model has one input and an output", path.display())]
     Ends {

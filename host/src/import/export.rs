@@ -1,12 +1,9 @@
 //! Our graph as an ONNX file.
 
 use prost::Message;
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType, tensor_proto::DataType,
-    tensor_shape_proto, type_proto,
-};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto};
 
+use super::proto::{float, floats, integer, integers, model, node, real, whole_numbers};
 use crate::network::pooling::bounded_exponent;
 use crate::network::{Activation, Graph, Node, Operator, ParameterId};
 
@@ -17,10 +14,6 @@ pub const PREPROCESSING_VALUE: &str = "(rgb-128)/64";
 
 /// Version of the operators that are written.
 const OPERATOR_SET: i64 = 13;
-/// Version of the file format that goes with it.
-const IR_VERSION: i64 = 7;
-/// Name of the dynamic batch.
-const BATCH: &str = "N";
 
 /// The bytes of an `.onnx` file that computes what `graph` computes in inference mode.
 ///
@@ -44,15 +37,7 @@ pub fn export(graph: &Graph) -> Vec<u8> {
         ..GraphProto::default()
     };
     let preprocessing = StringStringEntryProto { key: PREPROCESSING_KEY.into(), value: PREPROCESSING_VALUE.into() };
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPERATOR_SET }],
-        producer_name: "deja".into(),
-        producer_version: env!("CARGO_PKG_VERSION").into(),
-        graph: Some(content),
-        metadata_props: vec![preprocessing],
-        ..ModelProto::default()
-    };
+    let model = ModelProto { metadata_props: vec![preprocessing], ..model(content, OPERATOR_SET) };
     model.encode_to_vec()
 }
 
@@ -196,37 +181,18 @@ impl Writer<'_> {
         if self.initializers.iter().any(|other| other.name == name) {
             return name;
         }
-        self.initializers.push(TensorProto {
-            name: name.clone(),
-            dims: shape.iter().map(|&extent| extent as i64).collect(),
-            data_type: DataType::Float.into(),
-            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-            ..TensorProto::default()
-        });
+        self.initializers.push(floats(&name, shape, values));
         name
     }
 
     /// A list of integers as an input.
     fn integers(&mut self, name: String, values: &[i64]) -> String {
-        self.initializers.push(TensorProto {
-            name: name.clone(),
-            dims: vec![values.len() as i64],
-            data_type: DataType::Int64.into(),
-            int64_data: values.to_vec(),
-            ..TensorProto::default()
-        });
+        self.initializers.push(whole_numbers(&name, values));
         name
     }
 
     fn push(&mut self, kind: &str, name: &str, inputs: &[&str], attribute: Vec<AttributeProto>) {
-        self.nodes.push(NodeProto {
-            name: name.into(),
-            op_type: kind.into(),
-            input: inputs.iter().map(ToString::to_string).collect(),
-            output: vec![name.into()],
-            attribute,
-            ..NodeProto::default()
-        });
+        self.nodes.push(node(kind, name, inputs, attribute));
     }
 }
 
@@ -239,10 +205,6 @@ struct Filter {
     groups: usize,
 }
 
-fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
-    AttributeProto { name: name.into(), r#type: kind.into(), ..AttributeProto::default() }
-}
-
 /// The attributes of a square window.
 fn window(kernel: usize, stride: usize, padding: usize) -> Vec<AttributeProto> {
     vec![integers("kernel_shape", &[kernel; 2]), integers("strides", &[stride; 2]), integers("pads", &[padding; 4])]
@@ -251,28 +213,4 @@ fn window(kernel: usize, stride: usize, padding: usize) -> Vec<AttributeProto> {
 /// The attributes with which HardSigmoid is [`Operator::HardSigmoid`].
 fn hard_sigmoid() -> Vec<AttributeProto> {
     vec![real("alpha", 1.0 / 6.0), real("beta", 0.5)]
-}
-
-fn integer(name: &str, value: usize) -> AttributeProto {
-    AttributeProto { i: value as i64, ..attribute(name, AttributeType::Int) }
-}
-
-fn integers(name: &str, values: &[usize]) -> AttributeProto {
-    let ints = values.iter().map(|&value| value as i64).collect();
-    AttributeProto { ints, ..attribute(name, AttributeType::Ints) }
-}
-
-fn real(name: &str, value: f32) -> AttributeProto {
-    AttributeProto { f: value, ..attribute(name, AttributeType::Float) }
-}
-
-/// A float array `[N, extents…]`.
-fn float(name: &str, extents: &[usize]) -> ValueInfoProto {
-    use tensor_shape_proto::{Dimension, dimension::Value};
-    let dimension = |value| Dimension { value: Some(value), ..Dimension::default() };
-    let fixed = extents.iter().map(|&extent| dimension(Value::DimValue(extent as i64)));
-    let dim = std::iter::once(dimension(Value::DimParam(BATCH.into()))).chain(fixed).collect();
-    let tensor = type_proto::Tensor { elem_type: DataType::Float.into(), shape: Some(TensorShapeProto { dim }) };
-    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.into(), r#type: Some(kind), ..ValueInfoProto::default() }
 }

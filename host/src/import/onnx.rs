@@ -4,32 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use tract_core::internal::DimLike;
-use tract_core::prelude::{DatumType, Framework, IntoRunnable, Tensor, TypedRunnableModel, tvec};
-use tract_onnx::pb::ModelProto;
-use tract_onnx::tract_hir::infer::Factoid;
-use tract_onnx::tract_hir::prelude::{InferenceFact, InferenceModel, InferenceModelExt};
+use tract_core::prelude::{DatumType, IntoRunnable, Tensor, TypedRunnableModel, tvec};
+use tract_onnx::tract_hir::prelude::InferenceModelExt;
 
-use super::ImportError;
-use super::export::{PREPROCESSING_KEY, PREPROCESSING_VALUE};
+use super::source::{Source, refuse};
+use super::{ImportError, Preprocessing};
 use crate::evaluation::EmbeddingModel;
-use crate::network::interpreter::pixel_value;
 use crate::progress::Progress;
-
-/// How a pixel becomes the network's input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preprocessing {
-    /// (pixel − 128)/64, as our networks do: where the file's metadata say so (see [`PREPROCESSING_KEY`]).
-    Centred,
-    /// (pixel/255 − mean)/deviation of ImageNet per channel, as re-identification networks from elsewhere do: always
-    /// else.
-    ImageNet,
-}
-
-/// Mean of red, green and blue over ImageNet, as fractions of 255.
-const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-/// Their standard deviations.
-const IMAGENET_DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// A network that takes `[batch, 3, height, width]` and gives `[batch, dimension]`.
 #[derive(Debug, Clone)]
@@ -58,19 +39,10 @@ impl OnnxModel {
     /// # Errors
     /// As [`OnnxModel::open`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, ImportError> {
-        let refuse = |error: tract_core::prelude::TractError| ImportError::Onnx {
-            path: path.into(),
-            reason: format!("{error:#}"),
-        };
-        let onnx = tract_onnx::onnx();
-        let proto = onnx.proto_model_for_read(&mut &*bytes).map_err(refuse)?;
-        let directory = path.parent().and_then(Path::to_str);
-        let mut model = onnx.parse(&proto, directory).map_err(refuse)?.model;
-        let [batch, height, width] = picture_input(path, &model)?;
-        let fact = InferenceFact::dt_shape(DatumType::F32, [batch, 3, height, width]);
-        model.set_input_fact(0, fact).map_err(refuse)?;
-        let typed = model.into_optimized().map_err(refuse)?;
-        let output = typed.output_fact(0).map_err(refuse)?;
+        let Source { proto, model, batch, height, width, .. } = Source::new(path, bytes)?;
+        let refuse = refuse(path);
+        let typed = model.into_optimized().map_err(&refuse)?;
+        let output = typed.output_fact(0).map_err(&refuse)?;
         let shape = output.shape.as_concrete().map(<[usize]>::to_vec);
         let dimension = match shape.as_deref() {
             Some([rows, rest @ ..]) if *rows == batch && output.datum_type == DatumType::F32 => rest.iter().product(),
@@ -79,13 +51,19 @@ impl OnnxModel {
         if dimension == 0 || shape.is_some_and(|shape| dimension != shape.get(1).copied().unwrap_or(0)) {
             return Err(ImportError::NotAVector { path: path.into(), found: format!("{output:?}") });
         }
-        let plan = typed.into_runnable().map_err(refuse)?;
-        Ok(Self { plan, preprocessing: preprocessing(&proto), batch, height, width, dimension })
+        let plan = typed.into_runnable().map_err(&refuse)?;
+        Ok(Self { plan, preprocessing: Preprocessing::of(&proto), batch, height, width, dimension })
     }
 
     /// How pixels are prepared.
     pub fn preprocessing(&self) -> Preprocessing {
         self.preprocessing
+    }
+
+    /// The same network with pixels prepared otherwise than the file's metadata say.
+    #[must_use]
+    pub fn with_preprocessing(self, preprocessing: Preprocessing) -> Self {
+        Self { preprocessing, ..self }
     }
 
     /// What the network itself gives, not normalized.
@@ -108,25 +86,17 @@ impl OnnxModel {
     fn planes(&self, pixels: &[u8]) -> Vec<f32> {
         let area = self.height * self.width;
         let mut planes = vec![0.0; self.batch * 3 * area];
-        for (index, &pixel) in pixels.iter().enumerate() {
-            let (picture, position, channel) = (index / (3 * area), index / 3 % area, index % 3);
-            planes[(picture * 3 + channel) * area + position] = self.preprocessing.apply(pixel, channel);
+        for (index, pixel) in pixels.chunks_exact(3).enumerate() {
+            let (picture, position) = (index / area, index % area);
+            for (channel, value) in self.preprocessing.apply([pixel[0], pixel[1], pixel[2]]).into_iter().enumerate() {
+                planes[(picture * 3 + channel) * area + position] = value;
+            }
         }
         planes
     }
 
     fn picture_bytes(&self) -> usize {
         self.height * self.width * 3
-    }
-}
-
-impl Preprocessing {
-    /// One value of the input.
-    fn apply(self, pixel: u8, channel: usize) -> f32 {
-        match self {
-            Self::Centred => pixel_value(pixel),
-            Self::ImageNet => (f32::from(pixel) / 255.0 - IMAGENET_MEAN[channel]) / IMAGENET_DEVIATION[channel],
-        }
     }
 }
 
@@ -172,37 +142,6 @@ fn normalize(row: &mut [f32]) {
     }
 }
 
-/// Batch, height and width of the one input.
-fn picture_input(path: &Path, model: &InferenceModel) -> Result<[usize; 3], ImportError> {
-    let inputs = model.input_outlets().unwrap_or_default();
-    let outputs = model.output_outlets().unwrap_or_default().len();
-    let [input] = inputs else {
-        return Err(ImportError::Ends { path: path.into(), inputs: inputs.len(), outputs });
-    };
-    if outputs == 0 {
-        return Err(ImportError::Ends { path: path.into(), inputs: 1, outputs });
-    }
-    let fact = model.outlet_fact(*input).cloned().unwrap_or_default();
-    let found = fact.format_dt_shape();
-    let float = fact.datum_type.concretize().is_none_or(|kind| kind == DatumType::F32);
-    let dims: Vec<Option<usize>> =
-        fact.shape.dims().map(|dim| dim.concretize().and_then(|dim| dim.to_usize().ok())).collect();
-    match dims[..] {
-        [batch, Some(3), Some(height), Some(width)] if float && height * width > 0 && batch != Some(0) => {
-            Ok([batch.unwrap_or(1), height, width])
-        }
-        [_, Some(3), _, _] if float => Err(ImportError::DynamicSize { path: path.into(), found }),
-        _ => Err(ImportError::NotAPicture { path: path.into(), found }),
-    }
-}
-
-fn preprocessing(proto: &ModelProto) -> Preprocessing {
-    let ours = |entry: &tract_onnx::pb::StringStringEntryProto| {
-        entry.key == PREPROCESSING_KEY && entry.value == PREPROCESSING_VALUE
-    };
-    if proto.metadata_props.iter().any(ours) { Preprocessing::Centred } else { Preprocessing::ImageNet }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::export::export;
@@ -211,7 +150,7 @@ mod tests {
     use crate::progress::Silent;
     use crate::quantize::fixtures::{INPUT, PICTURE, network, pictures};
     use prost::Message;
-    use tract_onnx::pb::{tensor_shape_proto::dimension::Value, type_proto};
+    use tract_onnx::pb::{ModelProto, tensor_shape_proto::dimension::Value, type_proto};
 
     fn open(proto: &ModelProto) -> Result<OnnxModel, ImportError> {
         OnnxModel::from_bytes(Path::new("model.onnx"), &proto.encode_to_vec())
@@ -235,7 +174,7 @@ mod tests {
         let path = directory.path().join("net.onnx");
         std::fs::write(&path, export(&graph)).unwrap();
         let mut model = OnnxModel::open(&path).unwrap();
-        assert_eq!((model.input(), model.dimension(), model.preprocessing()), (INPUT, 64, Preprocessing::Centred));
+        assert_eq!((model.input(), model.dimension(), model.preprocessing()), (INPUT, 64, Preprocessing::CENTRED));
         let pixels = pictures(3, 31);
         let rows = model.embed(&pixels, &Silent).unwrap();
         for (picture, row) in pixels.chunks_exact(PICTURE).zip(rows.chunks_exact(64)) {
@@ -262,9 +201,9 @@ mod tests {
     fn without_our_metadata_pixels_are_prepared_as_for_imagenet() {
         let mut proto = exported(33);
         proto.metadata_props.clear();
-        assert_eq!(open(&proto).unwrap().preprocessing(), Preprocessing::ImageNet);
-        assert!((Preprocessing::ImageNet.apply(255, 0) - 2.2489).abs() < 1e-3);
-        assert!((Preprocessing::ImageNet.apply(0, 2) + 1.8044).abs() < 1e-3);
+        let model = open(&proto).unwrap();
+        assert_eq!(model.preprocessing(), Preprocessing::imagenet());
+        assert_eq!(model.with_preprocessing(Preprocessing::CENTRED).preprocessing(), Preprocessing::CENTRED);
     }
 
     #[test]

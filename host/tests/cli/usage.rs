@@ -2,9 +2,9 @@
 
 use super::*;
 
-const VERBS: [&str; 13] = [
-    "demo", "train", "mine", "evaluate", "quantize", "inspect", "simulate", "flash", "enroll", "identify", "gallery",
-    "watch", "bench",
+const VERBS: [&str; 14] = [
+    "demo", "train", "mine", "evaluate", "export", "quantize", "inspect", "simulate", "flash", "enroll", "identify",
+    "gallery", "watch", "bench",
 ];
 
 #[test]

@@ -4,7 +4,7 @@ mod outcome;
 mod tables;
 
 use super::Context;
-use super::model::open;
+use super::model::{Reading, open};
 use crate::dataset::{self, Dataset, Sample};
 use crate::evaluation::{self, EmbeddingModel, Embeddings, Rerank};
 use crate::network::{Engine, FloatModel};
@@ -27,6 +27,7 @@ const EXAMPLES: &str = "EXAMPLES:
   deja evaluate run/model.safetensors synthetic
   deja evaluate model.deja market1501/ --rerank --expand-queries 3 --cameras
   deja evaluate network.onnx vehicles/manifest.csv --verification --open-set --json result.json
+  deja evaluate network.onnx market1501/ --pixels bgr:unit
   deja evaluate run/model.safetensors market1501/ --metric lda --save-model lda.safetensors
   deja evaluate run/model.safetensors market1501/ --save-embeddings embeddings.safetensors
   deja evaluate --embeddings embeddings.safetensors";
@@ -47,6 +48,8 @@ pub struct Args {
         long_help = format!("Data set with a query and a gallery split:\n{}", dataset::LAYOUTS)
     )]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    reading: Reading,
     /// Also rank with k-reciprocal re-ranking
     #[arg(long)]
     rerank: bool,
@@ -99,7 +102,7 @@ fn evaluate(model: &Path, data: &Path, args: &Args, context: &Context) -> anyhow
     data.check_evaluable()?;
     let metric = args.metric.filter(|&metric| metric != MetricOnTop::None);
     let checkpoint = metric.map(|_| checkpoint(model)).transpose()?;
-    let mut opened = open(model)?;
+    let mut opened = open(model, &args.reading, context)?;
     let mut skipped = Vec::new();
     let queries = embed(&mut *opened, &data.query, &mut skipped, context)?;
     let gallery = embed(&mut *opened, &data.gallery, &mut skipped, context)?;
