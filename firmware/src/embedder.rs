@@ -1,7 +1,7 @@
 //! A picture and a model → an embedding: the pixel table, then layer after layer over the arena.
 
 use deja_shared::embedding::{Embedding, MAX_DIMENSION};
-use deja_shared::model::{Layer, LayerKind, Model};
+use deja_shared::model::{Layer, Model};
 use deja_shared::tensor::{View, ViewMut};
 
 use crate::kernels::{self, Operands};
@@ -166,15 +166,17 @@ fn view<'a>(model: &Model<'_>, arena: &'a [i8], number: u16) -> View<'a> {
     View { shape: tensor.shape, data: &arena[tensor.range()] }
 }
 
-/// Borrows the output for writing, and the inputs from before and behind it.
+/// Borrows the output for writing, and the inputs from before and behind it; without the first one where it lies in the
+/// output's place.
 fn operands<'a>(model: &Model<'_>, layer: &Layer, arena: &'a mut [i8]) -> Operands<'a> {
     let output = model.tensor(layer.output);
     let range = output.range();
     let (before, rest) = arena.split_at_mut(range.start);
     let (data, behind) = rest.split_at_mut(range.len());
     let (before, behind) = (&*before, &*behind);
-    let read = |number: u16| {
-        let tensor = model.tensor(number);
+    let read = |number: Option<u16>| {
+        let tensor = number.map(|number| model.tensor(number)).filter(|tensor| tensor.range() != range);
+        let Some(tensor) = tensor else { return View { shape: output.shape, data: &[] } };
         let place = tensor.range();
         let data = match place.start.checked_sub(range.end) {
             Some(start) => &behind[start..start + place.len()],
@@ -182,8 +184,7 @@ fn operands<'a>(model: &Model<'_>, layer: &Layer, arena: &'a mut [i8]) -> Operan
         };
         View { shape: tensor.shape, data }
     };
-    let input = read(layer.input);
-    // Other kinds name the picture here, which may be overwritten by now.
-    let second_input = if layer.kind == LayerKind::Add { read(layer.second_input) } else { input };
-    Operands { input, second_input, output: ViewMut { shape: output.shape, data } }
+    let mut inputs = layer.inputs();
+    let [input, second_input, third_input] = [(); 3].map(|()| read(inputs.next()));
+    Operands { input, second_input, third_input, output: ViewMut { shape: output.shape, data } }
 }

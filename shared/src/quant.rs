@@ -23,11 +23,30 @@ pub struct Requantizer {
 impl Requantizer {
     /// Applies the rule to one accumulator.
     pub fn apply(&self, accumulator: i32) -> i32 {
-        let product = i64::from(accumulator) * i64::from(self.multiplier);
-        let rounded = (product + (1 << (MULTIPLIER_BITS - 1))) >> MULTIPLIER_BITS;
-        // |rounded| ≤ 2³⁰, and the zero point is a small number: the sum fits 32 bits.
+        self.round(self.product(accumulator))
+    }
+
+    /// `accumulator · multiplier`, a term of a sum that [`Requantizer::round`] takes.
+    pub fn product(&self, accumulator: i32) -> i64 {
+        i64::from(accumulator) * i64::from(self.multiplier)
+    }
+
+    /// Applies the rule to a sum of terms in steps of 2⁻³², at most 2⁶² + 2⁴⁸ in magnitude: they are rounded once,
+    /// together.
+    pub fn round(&self, sum: i64) -> i32 {
+        let rounded = (sum + (1 << (MULTIPLIER_BITS - 1))) >> MULTIPLIER_BITS;
+        // |rounded| ≤ 2³⁰ + 2¹⁶, and the zero point is a small number: the sum fits 32 bits.
         (self.zero_point + rounded as i32).clamp(self.low, self.high)
     }
+}
+
+/// Fractional bits of the multiplier that [`scaled`] takes.
+pub const SUMMAND_BITS: u32 = 24;
+
+/// The difference of two int8 values scaled into a term that [`Requantizer::round`] takes: `difference · multiplier · 2⁸`,
+/// with `multiplier = round(scale · 2²⁴)` and `|scale| < 128`.
+pub fn scaled(difference: i32, multiplier: i32) -> i64 {
+    (i64::from(difference) * i64::from(multiplier)) << (MULTIPLIER_BITS - SUMMAND_BITS)
 }
 
 /// The bounds of an activation of 8 bits.
@@ -67,6 +86,19 @@ mod tests {
         ] {
             assert_eq!(requantize(accumulator, multiplier, zero_point), expected, "{accumulator} × {multiplier}");
         }
+    }
+
+    #[test]
+    fn a_summand_of_scale_one_passes_exactly() {
+        let requantizer = Requantizer { multiplier: 1 << 30, zero_point: 3, low: INT8.0, high: INT8.1 };
+        for q in INT8.0..=INT8.1 {
+            assert_eq!(requantizer.round(scaled(q - 3, 1 << SUMMAND_BITS)), q);
+        }
+        // 7/4 − 1/2 = 1.25, rounded once; each alone would give 2 and 0.
+        assert_eq!(requantizer.round(requantizer.product(7) + scaled(-1, 1 << 23)), 4);
+        // The greatest terms that the kernels make.
+        let greatest = requantizer.product(i32::MIN) * 2 - scaled(255, i32::MAX);
+        assert_eq!(requantizer.round(greatest), -128);
     }
 
     proptest! {

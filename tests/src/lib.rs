@@ -1,5 +1,6 @@
 //! What the tests across the packages share.
 
+pub mod constants;
 pub mod fuzz;
 pub mod model;
 pub mod native;

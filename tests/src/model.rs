@@ -1,10 +1,11 @@
-//! A small `.deja` model made by hand, with every kind of layer; its parts can be spoiled before it is written.
+//! Small `.deja` models made by hand, whose parts can be spoiled before they are written.
 
 use deja_firmware::embedder;
 use deja_shared::model::{ALIGNMENT, HEADER_BYTES, Header, LAYER_BYTES, Layer, LayerKind, Model, NAME_BYTES};
 use deja_shared::model::{TENSOR_BYTES, Tensor};
 use deja_shared::tensor::Shape;
 
+use crate::constants::{Noise, quantized};
 use deja::quantize::AlignedBytes;
 
 /// A model before it is written. Offsets, lengths and the fingerprint are set by [`Draft::emit`].
@@ -27,9 +28,9 @@ pub struct Draft {
 pub struct DraftLayer {
     /// The record.
     pub layer: Layer,
-    /// Weights as they lie in the file.
+    /// Weights or table as they lie in the file.
     pub weights: Vec<i8>,
-    /// The real value of one step of a weight, one an output channel.
+    /// The real value of one step of a weight, one an output channel; the slopes of a PReLU.
     pub weight_scales: Vec<f64>,
     /// Biases in real values, one an output channel.
     pub real_biases: Vec<f64>,
@@ -79,13 +80,40 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// Where the records of activations and layers end in the file: what stands before decides how it runs.
+    pub fn records_end(&self) -> usize {
+        HEADER_BYTES + self.tensors.len() * TENSOR_BYTES + self.layers.len() * LAYER_BYTES
+    }
+
+    /// Quantizes layers between `tensors`, each with its bounds, and computes golden pairs.
+    fn of(name: &str, tensors: &[Tensor], layers: &[(Layer, i8, i8)], arena_bytes: u32) -> Self {
+        let mut noise = Noise(1);
+        let layers = (0..).zip(layers).map(|(output, &(layer, low, high))| {
+            quantized(Layer { output: output + 1, low, high, ..layer }, tensors, &mut noise)
+        });
+        let layers = layers.collect();
+        let preprocessing =
+            (0..768).map(|i| (((i % 256) - 128) as f64 * (1.0 - f64::from(i / 256) * 0.05)) as i8).collect();
+        let dimension = tensors[tensors.len() - 1].shape.channels;
+        let header = header(name, dimension, arena_bytes);
+        let mut draft = Self { header, tensors: tensors.to_vec(), layers, preprocessing, golden: Vec::new() };
+        draft.certify(&[2, 3].map(picture));
+        draft
+    }
+}
+
 impl DraftLayer {
     fn emit(&self, bytes: &mut Vec<u8>) -> Layer {
         let mut layer = self.layer;
-        if layer.kind.has_weights() {
-            layer.weights_bytes = self.weights.len() as u32;
+        layer.weights_bytes = self.weights.len() as u32;
+        if !self.weights.is_empty() {
             layer.weights_offset = append(bytes, self.weights.iter().map(|&weight| weight as u8));
+        }
+        if !self.biases.is_empty() {
             layer.biases_offset = append(bytes, self.biases.iter().flat_map(|bias| bias.to_le_bytes()));
+        }
+        if !self.multipliers.is_empty() {
             layer.multipliers_offset = append(bytes, self.multipliers.iter().flat_map(|m| m.to_le_bytes()));
         }
         layer
@@ -108,13 +136,9 @@ fn append(bytes: &mut Vec<u8>, section: impl IntoIterator<Item = u8>) -> u32 {
     offset
 }
 
-/// Where the records of activations and layers end in a file of [`small`]: what stands before decides how it runs.
-pub const RECORDS_END: usize = HEADER_BYTES + 7 * TENSOR_BYTES + 6 * LAYER_BYTES;
-
 /// Convolution → depthwise → pointwise → add (of the last and the first result) → global average pool → fully
 /// connected: a picture of 8×6 to 6 components, with scales, zero points and a residual connection as in earnest.
 pub fn small() -> Draft {
-    let mut noise = Noise(1);
     // height, width, channels, place, zero point, scale; the plan reuses what is no longer read.
     let tensors = [
         (8, 6, 3, 0, -4, 0.0157),
@@ -125,39 +149,17 @@ pub fn small() -> Draft {
         (1, 1, 8, 0, -9, 0.02),
         (1, 1, 6, 0, 0, 0.0004),
     ]
-    .map(|(height, width, channels, arena_offset, zero_point, scale)| Tensor {
-        shape: Shape::new(height, width, channels),
-        arena_offset,
-        zero_point,
-        scale,
-    });
-    let window = |kind, stride| Layer {
-        kernel_height: 3,
-        kernel_width: 3,
-        stride,
-        padding_top: 1,
-        padding_left: 1,
-        ..Layer::new(kind)
-    };
+    .map(tensor);
     // An activation function's lower bound is the zero point.
     let layers = [
-        (window(LayerKind::Convolution, 2), -128, 110),
-        (window(LayerKind::Depthwise, 1), -100, 110),
-        (Layer::new(LayerKind::Pointwise), -128, 127),
-        (Layer { second_input: 1, ..Layer::new(LayerKind::Add) }, -128, 127),
-        (Layer::new(LayerKind::GlobalAveragePool), -128, 127),
-        (Layer::new(LayerKind::FullyConnected), 0, 0),
+        (window(LayerKind::Convolution, 3, 2), -128, 110),
+        (Layer { input: 1, ..window(LayerKind::Depthwise, 3, 1) }, -100, 110),
+        (Layer { input: 2, ..Layer::new(LayerKind::Pointwise) }, -128, 127),
+        (Layer { input: 3, second_input: 1, ..Layer::new(LayerKind::Add) }, -128, 127),
+        (Layer { input: 4, ..Layer::new(LayerKind::GlobalAveragePool) }, -128, 127),
+        (Layer { input: 5, ..Layer::new(LayerKind::FullyConnected) }, -128, 127),
     ];
-    let layers = (0..).zip(layers).map(|(index, (layer, low, high))| {
-        let layer = Layer { input: index, output: index + 1, low, high, ..layer };
-        quantized(layer, &tensors, &mut noise)
-    });
-    let layers = layers.collect();
-    let preprocessing =
-        (0..768).map(|i| (((i % 256) - 128) as f64 * (1.0 - f64::from(i / 256) * 0.05)) as i8).collect();
-    let mut draft = Draft { header: header(), tensors: tensors.to_vec(), layers, preprocessing, golden: Vec::new() };
-    draft.certify(&[2, 3].map(picture));
-    draft
+    Draft::of("small", &tensors, &layers, 336)
 }
 
 /// The same network with other weights, hence another fingerprint.
@@ -168,24 +170,75 @@ pub fn other() -> Draft {
     draft
 }
 
+/// The kinds of layers that [`small`] lacks: convolution → max pool → convolution in groups → PReLU → gate by global
+/// average pool and table → scaled by it, twice added up → a pointwise layer of the pool added → concatenation with the
+/// pool → generalized mean → widened; a picture of 8×6 to 16 components, in place wherever that is possible.
+pub fn branched() -> Draft {
+    let tensors = [
+        (8, 6, 3, 0, -4, 0.0157),
+        (8, 6, 8, 144, -30, 0.03),
+        (4, 3, 8, 0, -30, 0.03),
+        (4, 3, 8, 96, -9, 0.025),
+        (4, 3, 8, 96, -60, 0.02),
+        (1, 1, 8, 192, 5, 0.01),
+        (1, 1, 8, 192, -128, 0.004),
+        (4, 3, 8, 208, -50, 0.01),
+        (4, 3, 8, 208, -40, 0.02),
+        (4, 3, 8, 208, -10, 0.04),
+        (4, 3, 16, 304, -20, 0.035),
+        (1, 1, 16, 0, -100, 0.02),
+        (1, 1, 16, 0, 0, 0.02),
+    ]
+    .map(tensor);
+    let layer = |kind, [input, second_input, third_input]: [u16; 3]| Layer {
+        input,
+        second_input,
+        third_input,
+        ..Layer::new(kind)
+    };
+    let layers = [
+        (window(LayerKind::Convolution, 3, 1), -128, 127),
+        (Layer { input: 1, padding_top: 0, padding_left: 0, ..window(LayerKind::MaxPool, 2, 2) }, -128, 120),
+        (Layer { input: 2, groups: 2, ..window(LayerKind::Convolution, 3, 1) }, -128, 127),
+        (layer(LayerKind::PRelu, [3, 0, 0]), -128, 127),
+        (layer(LayerKind::GlobalAveragePool, [4, 0, 0]), -128, 127),
+        (layer(LayerKind::Lookup, [5, 0, 0]), -128, 127),
+        (layer(LayerKind::ChannelScale, [4, 6, 0]), -128, 127),
+        (layer(LayerKind::ChannelScaleAdd, [7, 4, 6]), -128, 127),
+        (layer(LayerKind::PointwiseAdd, [8, 2, 0]), -10, 127),
+        (layer(LayerKind::Concat, [9, 2, 0]), -128, 127),
+        (layer(LayerKind::GeneralizedMeanPool, [10, 0, 0]), -128, 127),
+        (layer(LayerKind::Widen, [11, 0, 0]), -128, 127),
+    ];
+    Draft::of("branched", &tensors, &layers, 528)
+}
+
+fn tensor((height, width, channels, arena_offset, zero_point, scale): (u16, u16, u16, u32, i8, f32)) -> Tensor {
+    Tensor { shape: Shape::new(height, width, channels), arena_offset, zero_point, scale }
+}
+
+fn window(kind: LayerKind, kernel: u8, stride: u8) -> Layer {
+    Layer { kernel_height: kernel, kernel_width: kernel, stride, padding_top: 1, padding_left: 1, ..Layer::new(kind) }
+}
+
 /// A picture of noise of the small model's input size.
 pub fn picture(seed: u32) -> Vec<u8> {
     let mut noise = Noise(seed);
     (0..8 * 6 * 3).map(|_| (noise.next() >> 24) as u8).collect()
 }
 
-fn header() -> Header {
+fn header(text: &str, dimension: u16, arena_bytes: u32) -> Header {
     let mut name = [0; NAME_BYTES];
-    name[..5].copy_from_slice(b"small");
+    name[..text.len()].copy_from_slice(text.as_bytes());
     Header {
         total_bytes: 0,
         fingerprint: [0; 32],
         input_height: 8,
         input_width: 6,
-        dimension: 6,
+        dimension,
         tensor_count: 0,
         layer_count: 0,
-        arena_bytes: 336,
+        arena_bytes,
         tensors_offset: 0,
         layers_offset: 0,
         preprocessing_offset: 0,
@@ -195,69 +248,5 @@ fn header() -> Header {
         fpir_ppm: 10_000,
         gallery_identities: 12,
         name,
-    }
-}
-
-/// Gives a layer constants: random weights and biases, with multipliers and folded biases as a quantizer computes them.
-fn quantized(mut layer: Layer, tensors: &[Tensor], noise: &mut Noise) -> DraftLayer {
-    let (input, output) = (&tensors[usize::from(layer.input)], &tensors[usize::from(layer.output)]);
-    let (from, to) = (f64::from(input.scale), f64::from(output.scale));
-    let channels = if layer.kind.has_weights() { usize::from(output.shape.channels) } else { 0 };
-    let window = usize::from(layer.kernel_height) * usize::from(layer.kernel_width);
-    let fan_in = match layer.kind {
-        LayerKind::Convolution => window * usize::from(input.shape.channels),
-        LayerKind::Depthwise => window,
-        _ => usize::from(input.shape.channels),
-    };
-    let weights: Vec<i8> = (0..channels * fan_in).map(|_| noise.within(127) as i8).collect();
-    let weight_scales: Vec<f64> =
-        (0..channels).map(|c| 0.004 * (1.0 + c as f64 / 8.0) / (fan_in as f64).sqrt()).collect();
-    let real_biases: Vec<f64> = (0..channels).map(|_| f64::from(noise.within(100)) / 200.0).collect();
-    let weight_sum = |c: usize| -> i32 {
-        let at = |t| if layer.kind == LayerKind::Depthwise { t * channels + c } else { c * fan_in + t };
-        (0..fan_in).map(|t| i32::from(weights[at(t)])).sum()
-    };
-    let fold = |c: usize| {
-        (real_biases[c] / (from * weight_scales[c])).round() as i32 - i32::from(input.zero_point) * weight_sum(c)
-    };
-    let biases = (0..channels).map(fold).collect();
-    let multipliers = weight_scales.iter().map(|scale| fixed(from * scale / to)).collect();
-    match layer.kind {
-        LayerKind::Add => {
-            let second = &tensors[usize::from(layer.second_input)];
-            let unit = from.max(f64::from(second.scale)) / 16_384.0;
-            layer.multiplier_a = (from / unit).round() as i16;
-            layer.multiplier_b = (f64::from(second.scale) / unit).round() as i16;
-            layer.bias = -i32::from(input.zero_point) * i32::from(layer.multiplier_a)
-                - i32::from(second.zero_point) * i32::from(layer.multiplier_b);
-            layer.multiplier = fixed(unit / to);
-        }
-        LayerKind::GlobalAveragePool => {
-            let positions = input.shape.positions();
-            layer.bias = -i32::from(input.zero_point) * positions as i32;
-            layer.multiplier = fixed(from / to / f64::from(positions));
-        }
-        _ => {}
-    }
-    DraftLayer { layer, weights, weight_scales, real_biases, biases, multipliers }
-}
-
-/// A scale as a requantizer's multiplier.
-fn fixed(scale: f64) -> i32 {
-    (scale * 4_294_967_296.0).round() as i32
-}
-
-/// A fixed sequence of numbers (Numerical Recipes' linear congruential generator).
-struct Noise(u32);
-
-impl Noise {
-    fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        self.0
-    }
-
-    /// −limit..=limit
-    fn within(&mut self, limit: i32) -> i32 {
-        ((self.next() >> 8) % (2 * limit as u32 + 1)) as i32 - limit
     }
 }

@@ -2,8 +2,9 @@
 
 use deja::quantize::AlignedBytes;
 use deja_firmware::embedder::{self, EmbedError, GoldenError};
-use deja_shared::model::{LayerKind, Model, Tensor};
-use deja_tests::model::{Draft, DraftLayer, RECORDS_END, picture, seal, small};
+use deja_shared::model::{Layer, LayerKind, Model, Tensor};
+use deja_tests::constants::{EXPONENT, sigmoid};
+use deja_tests::model::{Draft, DraftLayer, branched, picture, seal, small};
 use proptest::prelude::*;
 
 /// Greatest arena that a spoiled model is given.
@@ -11,20 +12,23 @@ const ARENA: usize = 1 << 16;
 
 #[test]
 fn golden_pairs_hold() {
-    let mut draft = small();
-    let mut arena = vec![0; 336];
-    assert_eq!(embedder::check_golden(&Model::parse(&draft.emit()).unwrap(), &mut arena), Ok(()));
-    draft.golden[1].1[0] ^= 1;
-    let differs = Err(GoldenError::Differs { pair: 1 });
-    assert_eq!(embedder::check_golden(&Model::parse(&draft.emit()).unwrap(), &mut arena), differs);
+    for mut draft in [small(), branched()] {
+        let mut arena = vec![0; draft.header.arena_bytes as usize];
+        assert_eq!(embedder::check_golden(&Model::parse(&draft.emit()).unwrap(), &mut arena), Ok(()));
+        draft.golden[1].1[0] ^= 1;
+        let differs = Err(GoldenError::Differs { pair: 1 });
+        assert_eq!(embedder::check_golden(&Model::parse(&draft.emit()).unwrap(), &mut arena), differs);
+    }
 }
 
 #[test]
 fn what_the_arena_held_does_not_matter() {
-    let file = small().emit();
-    let model = Model::parse(&file).unwrap();
-    let embed = |fill| embedder::embed(&model, &picture(9), &mut vec![fill; 400]).unwrap();
-    assert_eq!(embed(0), embed(99));
+    for draft in [small(), branched()] {
+        let file = draft.emit();
+        let model = Model::parse(&file).unwrap();
+        let embed = |fill| embedder::embed(&model, &picture(9), &mut vec![fill; 600]).unwrap();
+        assert_eq!(embed(0), embed(99));
+    }
 }
 
 #[test]
@@ -52,49 +56,54 @@ fn a_network_that_answers_zero_is_blank() {
 /// rounding of biases and multipliers.
 #[test]
 fn every_layer_is_the_real_operator() {
-    let draft = small();
-    let file = draft.emit();
-    let model = Model::parse(&file).unwrap();
-    for seed in 0..50 {
-        let mut seen: Vec<Vec<f64>> = Vec::new();
-        let mut moved = 0;
-        let raw = embedder::embed_layers(&model, &picture(seed), &mut vec![0; 336], |number, view| {
-            let found: Vec<f64> = view.data.iter().map(|&q| f64::from(q)).collect();
-            if let Some(index) = usize::from(number).checked_sub(1) {
-                assert_near(&draft, index, &seen, &found);
-                moved += usize::from(found.iter().any(|q| *q != found[0]));
-            }
-            seen.push(real(&draft.tensors[usize::from(number)], &found));
-        });
-        let raw: Vec<f64> = raw.unwrap().iter().map(|&q| f64::from(q)).collect();
-        assert_near(&draft, 5, &seen, &raw);
-        assert_eq!((seen.len(), moved), (6, 5), "a layer is missing, or answers one value everywhere");
+    for draft in [small(), branched()] {
+        let file = draft.emit();
+        let model = Model::parse(&file).unwrap();
+        let last = draft.layers.len() - 1;
+        for seed in 0..50 {
+            let mut seen: Vec<Vec<f64>> = Vec::new();
+            let mut moved = 0;
+            let arena = &mut vec![0; draft.header.arena_bytes as usize];
+            let raw = embedder::embed_layers(&model, &picture(seed), arena, |number, view| {
+                let found: Vec<f64> = view.data.iter().map(|&q| f64::from(q)).collect();
+                if let Some(index) = usize::from(number).checked_sub(1) {
+                    assert_near(&draft, index, &seen, &found);
+                    moved += usize::from(found.iter().any(|q| *q != found[0]));
+                }
+                seen.push(real(&draft.tensors[usize::from(number)], &found));
+            });
+            let raw: Vec<f64> = raw.unwrap().iter().map(|&q| f64::from(q)).collect();
+            assert_near(&draft, last, &seen, &raw);
+            assert_eq!((seen.len(), moved), (last + 1, last), "a layer is missing, or answers one value everywhere");
+        }
     }
 }
 
 /// One byte of the records at a time: refused or run.
 #[test]
 fn a_changed_byte_is_refused_or_runs() {
-    let file = small().emit();
-    let mut ran = 0;
-    for place in 0..RECORDS_END {
-        for value in [0, 1, 2, 3, 4, 5, 7, 8, 16, 32, 64, 96, 127, 128, 144, 255] {
-            let mut changed = file.clone();
-            changed[place] = value;
-            seal(&mut changed);
-            ran += usize::from(runs(&changed) && changed[place] != file[place]);
+    for draft in [small(), branched()] {
+        let file = draft.emit();
+        let mut ran = 0;
+        for place in 0..draft.records_end() {
+            for value in [0, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 32, 96, 127, 128, 255] {
+                let mut changed = file.clone();
+                changed[place] = value;
+                seal(&mut changed);
+                ran += usize::from(runs(&changed) && changed[place] != file[place]);
+            }
         }
+        assert!(ran > 1000, "only {ran} changed models were accepted, so the test says little");
     }
-    assert!(ran > 1000, "only {ran} changed models were accepted, so the test says little");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(6000))]
 
     /// Several bytes anywhere, most of them in the records and small.
     #[test]
-    fn changed_bytes_are_refused_or_run(changes in proptest::collection::vec(change(), 1..6)) {
-        let mut file = small_file();
+    fn changed_bytes_are_refused_or_run(which in 0..2usize, changes in proptest::collection::vec(change(), 1..6)) {
+        let mut file = files()[which].clone();
         for (place, value) in changes {
             let len = file.len();
             file[place % len] = value;
@@ -106,14 +115,14 @@ proptest! {
 
 fn change() -> impl Strategy<Value = (usize, u8)> {
     prop_oneof![
-        6 => (48..RECORDS_END, prop_oneof![0..9u8, any::<u8>()]),
-        1 => (0..4096usize, any::<u8>()),
+        6 => (48..branched().records_end(), prop_oneof![0..15u8, any::<u8>()]),
+        1 => (0..8192usize, any::<u8>()),
     ]
 }
 
-fn small_file() -> AlignedBytes {
-    static FILE: std::sync::OnceLock<AlignedBytes> = std::sync::OnceLock::new();
-    FILE.get_or_init(|| small().emit()).clone()
+fn files() -> &'static [AlignedBytes; 2] {
+    static FILES: std::sync::OnceLock<[AlignedBytes; 2]> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| [small().emit(), branched().emit()])
 }
 
 /// Whether a file is accepted as a model; if so, it has been run.
@@ -143,9 +152,9 @@ fn assert_near(draft: &Draft, index: usize, seen: &[Vec<f64>], found: &[f64]) {
     assert_eq!(found.len(), expected.len());
     for (&found, exact) in found.iter().zip(expected) {
         let exact = exact / f64::from(output.scale) + f64::from(output.zero_point);
-        let (low, high) = match layer.layer.kind {
-            LayerKind::FullyConnected => (-32_767.0, 32_767.0),
-            _ => (f64::from(layer.layer.low), f64::from(layer.layer.high)),
+        let (low, high) = match layer.layer.kind.is_last() {
+            true => (-32_767.0, 32_767.0),
+            false => (f64::from(layer.layer.low), f64::from(layer.layer.high)),
         };
         let exact = exact.clamp(low, high);
         // A bias is rounded to a step of the accumulator, which may be some steps of a raw embedding.
@@ -159,44 +168,87 @@ fn operator(draft: &Draft, layer: &DraftLayer, output: &Tensor, seen: &[Vec<f64>
     let input = &seen[usize::from(layer.layer.input)];
     let shape = draft.tensors[usize::from(layer.layer.input)].shape;
     let channels = usize::from(shape.channels);
+    let second = &seen[usize::from(layer.layer.second_input)];
+    let scaled = |map: &[f64], gate: &[f64]| -> Vec<f64> {
+        map.iter().enumerate().map(|(i, x)| x * gate[i % gate.len()]).collect()
+    };
+    let summed = |a: &[f64], b: &[f64]| -> Vec<f64> { a.iter().zip(b).map(|(a, b)| a + b).collect() };
     match layer.layer.kind {
-        LayerKind::Add => input.iter().zip(&seen[usize::from(layer.layer.second_input)]).map(|(a, b)| a + b).collect(),
-        LayerKind::GlobalAveragePool => {
-            let mean = |c| input.iter().skip(c).step_by(channels).sum::<f64>() / f64::from(shape.positions());
-            (0..channels).map(mean).collect()
+        LayerKind::Add => summed(input, second),
+        LayerKind::GlobalAveragePool => mean(input, channels, |x| x),
+        LayerKind::GeneralizedMeanPool => {
+            mean(input, channels, |x| x.max(0.0).powf(EXPONENT)).iter().map(|mean| mean.powf(1.0 / EXPONENT)).collect()
         }
-        LayerKind::Convolution | LayerKind::Depthwise => windowed(draft, layer, output, input),
-        LayerKind::Pointwise | LayerKind::FullyConnected => {
-            let product = |values: &[f64], o: usize| -> f64 {
-                let weights = &layer.weights[o * channels..];
-                values.iter().zip(weights).map(|(x, &w)| x * f64::from(w) * layer.weight_scales[o]).sum()
-            };
-            let outputs = 0..layer.real_biases.len();
-            let at = |values| outputs.clone().map(move |o| product(values, o) + layer.real_biases[o]);
-            input.chunks(channels).flat_map(at).collect()
+        LayerKind::Convolution | LayerKind::Depthwise | LayerKind::MaxPool => windowed(draft, layer, output, input),
+        LayerKind::Pointwise | LayerKind::FullyConnected => pointwise(layer, input, channels),
+        LayerKind::PointwiseAdd => {
+            let channels = draft.tensors[usize::from(layer.layer.second_input)].shape.channels;
+            summed(input, &pointwise(layer, second, channels.into()))
         }
+        LayerKind::Lookup => input.iter().map(|&x| sigmoid(x)).collect(),
+        LayerKind::ChannelScale => scaled(input, second),
+        LayerKind::ChannelScaleAdd => summed(input, &scaled(second, &seen[usize::from(layer.layer.third_input)])),
+        LayerKind::PRelu => {
+            let slope = |(i, &x): (usize, &f64)| if x < 0.0 { x * layer.weight_scales[i % channels] } else { x };
+            input.iter().enumerate().map(slope).collect()
+        }
+        LayerKind::Concat => {
+            let rows = input.chunks(channels).zip(second.chunks(usize::from(output.shape.channels) - channels));
+            rows.flat_map(|(a, b)| [a, b].concat()).collect()
+        }
+        LayerKind::Widen => input.clone(),
     }
 }
 
+/// The mean over positions of `function` of the values, one a channel.
+fn mean(input: &[f64], channels: usize, function: fn(f64) -> f64) -> Vec<f64> {
+    let positions = (input.len() / channels) as f64;
+    let mean = |c| input.iter().skip(c).step_by(channels).map(|&x| function(x)).sum::<f64>() / positions;
+    (0..channels).map(mean).collect()
+}
+
+fn pointwise(layer: &DraftLayer, input: &[f64], channels: usize) -> Vec<f64> {
+    let product = |values: &[f64], o: usize| -> f64 {
+        let weights = &layer.weights[o * channels..];
+        values.iter().zip(weights).map(|(x, &w)| x * f64::from(w) * layer.weight_scales[o]).sum()
+    };
+    let outputs = 0..layer.real_biases.len();
+    let at = |values| outputs.clone().map(move |o| product(values, o) + layer.real_biases[o]);
+    input.chunks(channels).flat_map(at).collect()
+}
+
+/// A convolution of any kind, or a max pool.
 fn windowed(draft: &Draft, layer: &DraftLayer, output: &Tensor, input: &[f64]) -> Vec<f64> {
     let shape = draft.tensors[usize::from(layer.layer.input)].shape;
     let (height, width, channels) = (i32::from(shape.height), i32::from(shape.width), i32::from(shape.channels));
-    let (stride, outputs) = (i32::from(layer.layer.stride), i32::from(output.shape.channels));
-    let depthwise = layer.layer.kind == LayerKind::Depthwise;
+    let outputs = i32::from(output.shape.channels);
+    let Layer { kind, stride, kernel_height, kernel_width, padding_top, padding_left, groups, .. } = layer.layer;
+    let group = if kind == LayerKind::Convolution { channels / i32::from(groups) } else { 1 };
     let value = |y: i32, x: i32, c: i32| {
         let inside = (0..height).contains(&y) && (0..width).contains(&x);
-        if inside { input[((y * width + x) * channels + c) as usize] } else { 0.0 }
+        inside.then(|| input[((y * width + x) * channels + c) as usize])
+    };
+    let weight = |o: i32, tap: i32, c: i32| {
+        let taps = i32::from(kernel_height) * i32::from(kernel_width);
+        let place = if kind == LayerKind::Depthwise { tap * channels + o } else { (o * taps + tap) * group + c };
+        f64::from(layer.weights[place as usize]) * layer.weight_scales[o as usize]
     };
     let at = |i: i32, j: i32, o: i32| {
-        let mut sum = layer.real_biases[o as usize];
-        for (u, v) in (0..3).flat_map(|u| (0..3).map(move |v| (u, v))) {
-            let (y, x) = (i * stride + u - 1, j * stride + v - 1);
-            for c in if depthwise { o..o + 1 } else { 0..channels } {
-                let place = if depthwise { (u * 3 + v) * channels + c } else { ((o * 3 + u) * 3 + v) * channels + c };
-                sum += value(y, x, c) * f64::from(layer.weights[place as usize]) * layer.weight_scales[o as usize];
+        let (mut sum, mut greatest) = (0.0, f64::NEG_INFINITY);
+        for (u, v) in (0..kernel_height).flat_map(|u| (0..kernel_width).map(move |v| (u, v))) {
+            let y = i * i32::from(stride) + i32::from(u) - i32::from(padding_top);
+            let x = j * i32::from(stride) + i32::from(v) - i32::from(padding_left);
+            let first = o / (outputs * group / channels) * group;
+            for c in 0..group {
+                if kind == LayerKind::MaxPool {
+                    greatest = value(y, x, o).unwrap_or(greatest).max(greatest);
+                } else {
+                    let tap = i32::from(u) * i32::from(kernel_width) + i32::from(v);
+                    sum += value(y, x, first + c).unwrap_or(0.0) * weight(o, tap, c);
+                }
             }
         }
-        sum
+        if kind == LayerKind::MaxPool { greatest } else { sum + layer.real_biases[o as usize] }
     };
     let (rows, columns) = (i32::from(output.shape.height), i32::from(output.shape.width));
     let places = (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j)));

@@ -5,29 +5,38 @@ use std::path::Path;
 use deja::quantize::AlignedBytes;
 use deja_shared::model::{Layer, LayerKind, Model, ModelError, Tensor, VERSION};
 use deja_shared::tensor::Shape;
-use deja_tests::model::{Draft, seal, small};
+use deja_tests::model::{Draft, branched, seal, small};
 
 /// A change of the format must be deliberate: raise `VERSION`, and write the file anew with `DEJA_BLESS=1`.
 #[test]
 fn golden_bytes() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/small.deja");
-    let file = small().emit();
-    if std::env::var_os("DEJA_BLESS").is_some() {
-        std::fs::write(&path, &*file).unwrap();
+    for draft in [small(), branched()] {
+        let file = draft.emit();
+        let name = format!("golden/{}.deja", draft.header.name());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        if std::env::var_os("DEJA_BLESS").is_some() {
+            std::fs::write(&path, &*file).unwrap();
+        }
+        assert!(std::fs::read(&path).unwrap() == *file, "{} differs", path.display());
     }
-    assert!(std::fs::read(&path).unwrap() == *file, "{} differs", path.display());
 }
 
 #[test]
 fn a_model_reads_back_as_it_was_written() {
-    let draft = small();
+    reads_back(&small(), "small");
+    reads_back(&branched(), "branched");
+}
+
+fn reads_back(draft: &Draft, name: &str) {
     let file = draft.emit();
     let model = Model::parse(&file).unwrap();
-    assert_eq!(model.header().name(), "small");
+    assert_eq!(model.header().name(), name);
     assert_eq!(model.header().threshold, 20_000);
     assert!(model.tensors().eq(draft.tensors.iter().copied()));
     for (layer, written) in model.layers().zip(&draft.layers) {
         assert_eq!(layer.kind, written.layer.kind);
+        assert!(layer.inputs().eq(written.layer.inputs()));
+        assert_eq!((layer.groups, layer.second_multiplier), (written.layer.groups, written.layer.second_multiplier));
         assert_eq!(model.weights(&layer), written.weights);
         assert_eq!(model.biases(&layer), written.biases);
         assert_eq!(model.multipliers(&layer), written.multipliers);
@@ -72,7 +81,7 @@ fn another_version_is_named() {
     file[4..6].copy_from_slice(&(VERSION + 1).to_le_bytes());
     let error = Model::parse(&file).unwrap_err();
     assert_eq!(error, ModelError::Version { found: VERSION + 1, supported: VERSION });
-    assert_eq!(error.to_string(), "format version 2, but this program reads version 1");
+    assert_eq!(error.to_string(), "format version 3, but this program reads version 2");
 }
 
 #[test]
@@ -156,8 +165,50 @@ fn what_does_not_fit_together_is_refused() {
         (|d| d.tensors[2].arena_offset = 144, ModelError::Arena { layer: 1 }),
         (|d| d.tensors[3].arena_offset = 128, ModelError::Arena { layer: 2 }),
     ];
+    refuses(small, cases);
+}
+
+#[test]
+fn what_does_not_fit_together_between_branches_is_refused() {
+    let layer = |index| ModelError::Layer { index };
+    let cases: &[(Spoil, ModelError)] = &[
+        // Groups that do not divide, that are none, and that stand where none can be.
+        (|d| layer_of(d, 2).groups = 3, layer(2)),
+        (|d| layer_of(d, 2).groups = 0, layer(2)),
+        (|d| layer_of(d, 2).groups = 4, layer(2)),
+        (|d| layer_of(d, 3).groups = 1, layer(3)),
+        // A max pool between different quantizations; a window beyond the picture.
+        (|d| d.tensors[2].zero_point = 0, layer(1)),
+        (|d| layer_of(d, 1).stride = 5, layer(1)),
+        // Tables of a wrong length, powers that could overflow, thresholds that do not ascend.
+        (|d| _ = d.layers[5].weights.pop(), layer(5)),
+        (|d| d.layers[5].weights.push(0), layer(5)),
+        (|d| d.layers[10].weights.truncate(510 * 8), layer(10)),
+        (|d| d.layers[10].weights.extend([0; 8]), layer(10)),
+        (|d| d.layers[10].weights[7] = 0x10, ModelError::Accumulator { layer: 10 }),
+        (|d| d.layers[10].weights[300 * 8 + 7] = 1, layer(10)),
+        // Gates, summands and parts of other shapes.
+        (|d| layer_of(d, 6).second_input = 2, layer(6)),
+        (|d| layer_of(d, 7).third_input = 4, layer(7)),
+        (|d| layer_of(d, 7).third_input = 9, layer(7)),
+        (|d| layer_of(d, 7).second_input = 6, layer(7)),
+        (|d| layer_of(d, 8).second_input = 6, layer(8)),
+        (|d| layer_of(d, 9).second_input = 1, layer(9)),
+        (|d| layer_of(d, 9).second_multiplier = -1, layer(9)),
+        (|d| layer_of(d, 11).kind = LayerKind::Lookup, layer(11)),
+        (|d| layer_of(d, 5).kind = LayerKind::Widen, layer(5)),
+        // In the place of what is read again, beside its place, and of what it reads twice.
+        (|d| d.tensors[7].arena_offset = 96, ModelError::Arena { layer: 6 }),
+        (|d| d.tensors[8].arena_offset = 224, ModelError::Arena { layer: 7 }),
+        (|d| (layer_of(d, 7).second_input) = 7, ModelError::Arena { layer: 7 }),
+        (|d| d.tensors[10].arena_offset = 208, ModelError::Arena { layer: 9 }),
+    ];
+    refuses(branched, cases);
+}
+
+fn refuses(draft: fn() -> Draft, cases: &[(Spoil, ModelError)]) {
     for (number, (spoil, expected)) in cases.iter().enumerate() {
-        let mut draft = small();
+        let mut draft = draft();
         spoil(&mut draft);
         assert_eq!(Model::parse(&draft.emit()).unwrap_err(), *expected, "case {number}");
     }

@@ -1,7 +1,7 @@
 //! What kernels are given, the same for every instruction set.
 
 use deja_shared::model::{Layer, Model};
-use deja_shared::quant::Requantizer;
+use deja_shared::quant::{Requantizer, scaled};
 use deja_shared::tensor::{View, ViewMut};
 
 use super::Window;
@@ -62,10 +62,10 @@ impl OutputRange {
     }
 }
 
-/// A dense or a depthwise convolution.
+/// A convolution, dense, in g groups or depthwise.
 ///
 /// # Shapes
-/// `input` h × w × c, `output` h' × w' × o (o = c if depthwise); weights `[o][kernel_height][kernel_width][c]`, if
+/// `input` h × w × c, `output` h' × w' × o (o = c if depthwise); weights `[o][kernel_height][kernel_width][c / g]`, if
 /// depthwise `[kernel_height][kernel_width][c]`.
 #[derive(Debug)]
 pub struct Windowed<'a> {
@@ -99,7 +99,7 @@ pub struct Pointwise<'a> {
     pub output: ViewMut<'a>,
 }
 
-/// The matrix that makes the raw embedding, whose zero point is 0 and whose bounds are `quant::INT16`.
+/// The matrix that makes the raw embedding, whose zero point is 0 and whose greatest value is that of `quant::INT16`.
 ///
 /// # Shapes
 /// `input` c, `output` o; weights `[o][c]`.
@@ -109,6 +109,8 @@ pub struct FullyConnected<'a> {
     pub input: &'a [i8],
     /// Constants.
     pub parameters: Parameters<'a>,
+    /// Least result.
+    pub low: i32,
     /// What is written.
     pub output: &'a mut [i16],
 }
@@ -119,8 +121,6 @@ pub struct FullyConnected<'a> {
 /// `bias = −zp_a·multiplier_a − zp_b·multiplier_b`.
 #[derive(Debug)]
 pub struct Add<'a> {
-    /// First summand.
-    pub a: &'a [i8],
     /// Second summand.
     pub b: &'a [i8],
     /// The first one's scale in a common unit.
@@ -131,6 +131,138 @@ pub struct Add<'a> {
     pub bias: i32,
     /// From the common unit to the output.
     pub requantizer: Requantizer,
+    /// The first summand, over which the sum is written.
+    pub values: &'a mut [i8],
+}
+
+/// A first summand whose place the sum takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summand {
+    /// The value that stands for zero.
+    pub zero_point: i8,
+    /// What [`deja_shared::quant::scaled`] takes.
+    pub multiplier: i32,
+}
+
+impl Summand {
+    /// A value as a term of the sum.
+    pub fn term(self, value: i8) -> i64 {
+        scaled(i32::from(value) - i32::from(self.zero_point), self.multiplier)
+    }
+}
+
+/// The sum of an activation and of a convolution of 1×1 of another.
+///
+/// # Shapes
+/// `input` h × w × c, `values` h × w × o; weights `[o][c]`.
+#[derive(Debug)]
+pub struct PointwiseAdd<'a> {
+    /// What the matrix is applied to.
+    pub input: View<'a>,
+    /// Constants.
+    pub parameters: Parameters<'a>,
+    /// How the first summand enters.
+    pub summand: Summand,
+    /// Where results lie.
+    pub range: OutputRange,
+    /// The first summand, over which the sum is written.
+    pub values: &'a mut [i8],
+}
+
+/// An activation whose channels are scaled.
+///
+/// # Shapes
+/// `values` n × c, `gate` c.
+#[derive(Debug)]
+pub struct ChannelScale<'a> {
+    /// Of the activation that is scaled.
+    pub zero_point: i8,
+    /// One factor a channel.
+    pub gate: &'a [i8],
+    /// Of the gate.
+    pub gate_zero_point: i8,
+    /// From the product to the output.
+    pub requantizer: Requantizer,
+    /// The activation, over which the result is written.
+    pub values: &'a mut [i8],
+}
+
+/// The sum of an activation and of another whose channels are scaled.
+///
+/// # Shapes
+/// `map` and `values` n × c, the gate c.
+#[derive(Debug)]
+pub struct ChannelScaleAdd<'a> {
+    /// What is scaled.
+    pub map: &'a [i8],
+    /// How the first summand enters.
+    pub summand: Summand,
+    /// The rest, with the first summand as the values.
+    pub scale: ChannelScale<'a>,
+}
+
+/// Negative values scaled channel by channel, the others all alike.
+///
+/// # Shapes
+/// `values` n × c, `negative` c.
+#[derive(Debug)]
+pub struct PRelu<'a> {
+    /// The activation's zero point.
+    pub zero_point: i8,
+    /// Multiplier of differences from 0 on, as [`deja_shared::quant::scaled`] takes it.
+    pub positive: i32,
+    /// Multipliers of the differences below 0, one a channel.
+    pub negative: &'a [i32],
+    /// To the output; its multiplier takes no part.
+    pub requantizer: Requantizer,
+    /// The activation, over which the result is written.
+    pub values: &'a mut [i8],
+}
+
+/// The channels of two activations one behind the other.
+///
+/// # Shapes
+/// n × a and n × b to n × (a + b).
+#[derive(Debug)]
+pub struct Concat<'a> {
+    /// Both inputs.
+    pub inputs: [View<'a>; 2],
+    /// How each enters.
+    pub summands: [Summand; 2],
+    /// To the output; its multiplier takes no part.
+    pub requantizer: Requantizer,
+    /// What is written.
+    pub output: &'a mut [i8],
+}
+
+/// The greatest value of each window; padding does not take part.
+///
+/// # Shapes
+/// `input` h × w × c, `output` h' × w' × c, quantized alike.
+#[derive(Debug)]
+pub struct MaxPool<'a> {
+    /// What is read.
+    pub input: View<'a>,
+    /// Extents, step and padding.
+    pub window: Window,
+    /// Bounds of the results.
+    pub range: OutputRange,
+    /// What is written.
+    pub output: ViewMut<'a>,
+}
+
+/// The root of the mean of powers over all positions.
+///
+/// # Shapes
+/// `input` h × w × c, `output` c; 256 powers, then thresholds.
+#[derive(Debug)]
+pub struct GeneralizedMeanPool<'a> {
+    /// What is read.
+    pub input: View<'a>,
+    /// Powers and thresholds.
+    pub table: &'a [u64],
+    /// Bounds of the results.
+    pub range: OutputRange,
     /// What is written.
     pub output: &'a mut [i8],
 }

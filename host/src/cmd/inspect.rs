@@ -141,21 +141,17 @@ impl Row {
             output: extents(output),
             kernel: [layer.kernel_height, layer.kernel_width],
             stride: layer.stride,
-            macs: macs(layer, input, output),
+            macs: macs(model, layer),
             weights_bytes: layer.weights_bytes,
         }
     }
 }
 
 /// Multiply-accumulates: every weight once for each output position; a layer without weights has none.
-fn macs(layer: &Layer, input: Shape, output: Shape) -> u64 {
-    let kernel = u64::from(layer.kernel_height) * u64::from(layer.kernel_width);
-    let (inputs, outputs) = (u64::from(input.channels), output.len());
-    match layer.kind {
-        LayerKind::Convolution => kernel * inputs * outputs,
-        LayerKind::Depthwise => kernel * outputs,
-        LayerKind::Pointwise => inputs * outputs,
-        LayerKind::FullyConnected => input.len() * outputs,
-        LayerKind::Add | LayerKind::GlobalAveragePool => 0,
-    }
+fn macs(model: &Model<'_>, layer: &Layer) -> u64 {
+    let positions = match layer.kind {
+        LayerKind::Lookup | LayerKind::GeneralizedMeanPool => 0,
+        _ => model.tensor(layer.output).shape.positions(),
+    };
+    u64::from(layer.weights_bytes) * u64::from(positions)
 }

@@ -44,9 +44,7 @@ impl MemoryMap {
             })
             .collect();
         for (index, layer) in model.layers().enumerate() {
-            let inputs = [layer.input, layer.second_input];
-            let count = if layer.kind == deja_shared::model::LayerKind::Add { 2 } else { 1 };
-            for &input in &inputs[..count] {
+            for input in layer.inputs() {
                 if let Some(place) = tensors.get_mut(usize::from(input)) {
                     place.last_read_by = place.last_read_by.max(index);
                 }

@@ -105,13 +105,16 @@ impl Writer {
     /// Appends the constants of a layer; its record with their places.
     fn layer(&mut self, lowered: &LoweredLayer) -> [u8; LAYER_BYTES] {
         let mut layer = lowered.layer;
-        if layer.kind.has_weights() {
-            layer.weights_offset = self.array(bytemuck::cast_slice(&lowered.weights));
-            layer.weights_bytes = lowered.weights.len() as u32;
-            layer.biases_offset = self.array(bytemuck::cast_slice(&lowered.biases));
-            layer.multipliers_offset = self.array(bytemuck::cast_slice(&lowered.multipliers));
-        }
+        layer.weights_bytes = lowered.weights.len() as u32;
+        layer.weights_offset = self.array_if_any(bytemuck::cast_slice(&lowered.weights));
+        layer.biases_offset = self.array_if_any(bytemuck::cast_slice(&lowered.biases));
+        layer.multipliers_offset = self.array_if_any(bytemuck::cast_slice(&lowered.multipliers));
         layer.encode()
+    }
+
+    /// Where [`Writer::array`] puts bytes; 0 where there are none.
+    fn array_if_any(&mut self, bytes: &[u8]) -> u32 {
+        if bytes.is_empty() { 0 } else { self.array(bytes) }
     }
 
     /// Appends bytes on the next boundary and says where.

@@ -1,6 +1,7 @@
 //! Why a network does not become a `.deja` file.
 
 use deja_firmware::embedder::EmbedError;
+use deja_shared::embedding::MAX_DIMENSION;
 use deja_shared::model::{MAX_FAN_IN, ModelError};
 
 /// The first obstacle that a step of the pipeline finds.
@@ -37,38 +38,53 @@ pub enum QuantizeError {
         /// The parameter or node.
         name: String,
     },
-    /// The format has no layer for an operator.
-    #[error(
-        "`{node}` is a {operator}, which the camera's format does not have: evaluate this network in float, or train one \
-         that fits a camera, such as deja_nano or mobilenet_v2_0.35 (without `_gem`)"
-    )]
-    Operator {
-        /// The node.
-        node: String,
-        /// What it is.
-        operator: &'static str,
-    },
     /// A layer without bias, or a batch norm, came to be lowered.
     #[error("`{node}` has no bias or is a batch norm: `fold_batch_norm` comes before `lower`")]
     NotFolded {
         /// The node.
         node: String,
     },
-    /// An activation function stands where no layer can apply it.
+    /// A node's inputs are not those that its operator takes.
     #[error(
-        "the activation `{node}` cannot be joined to the layer before it, because that is no layer or feeds others too"
+        "`{node}` reads what is not computed before it, or too many inputs for the camera's format: `fold_batch_norm` \
+         comes before `lower` and takes them apart"
     )]
-    Activation {
-        /// The activation's node.
+    Operands {
+        /// The node.
         node: String,
+    },
+    /// Something else than a matrix reads a flattened activation.
+    #[error(
+        "`{node}` reads an activation that was flattened, which on a camera only a fully connected layer can: fold it \
+         into that layer, or move the flattening behind it"
+    )]
+    Flattened {
+        /// The node.
+        node: String,
+    },
+    /// A generalized mean is none.
+    #[error(
+        "the generalized mean `{node}` has the exponent {exponent} and the floor {floor}, but a camera takes exponents up \
+         to 10 and floors above 0: a max pool is nearly the same, or train it again with a smaller exponent"
+    )]
+    Exponent {
+        /// The node.
+        node: String,
+        /// Its exponent.
+        exponent: f32,
+        /// Least value that it raises to a power.
+        floor: f32,
     },
     /// The network does not end as the format wants.
     #[error(
-        "the embedding `{node}` must be a fully connected layer (with or without batch norm) of 1 to 256 components"
+        "the embedding `{node}` has {components} components, but a camera holds a vector of 1 to {MAX_DIMENSION}: train \
+         a network with a shorter one"
     )]
     Embedding {
         /// The embedding's node.
         node: String,
+        /// How many it has.
+        components: usize,
     },
     /// An extent does not fit its field of the format.
     #[error("`{node}` is too large for the format: at most 65535 rows, columns and channels, and 512 layers")]

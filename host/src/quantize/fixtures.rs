@@ -3,7 +3,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::network::{Graph, MobileNetV2, Pool, Role};
+use crate::network::{Graph, MobileNetV2, Parameter, Pool, Role};
 
 /// Height and width.
 pub(crate) const INPUT: [usize; 2] = [64, 32];
@@ -15,10 +15,11 @@ pub(crate) fn network(seed: u64) -> Graph {
     awake(MobileNetV2 { width: 0.35, input: INPUT, embedding: 64, pool: Pool::Average }.build(seed), seed)
 }
 
-/// `graph` with random batch norms and biases, as if it had been trained.
+/// `graph` with random batch norms, biases and slopes, as if it had been trained.
 pub(crate) fn awake(mut graph: Graph, seed: u64) -> Graph {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    for parameter in graph.parameters.iter_mut().filter(|parameter| parameter.role != Role::Weight) {
+    let drawn = |parameter: &&mut Parameter| parameter.role != Role::Weight && !parameter.name.ends_with("exponent");
+    for parameter in graph.parameters.iter_mut().filter(drawn) {
         let around_one = parameter.name.ends_with("gamma") || parameter.name.ends_with("variance");
         let (low, high) = if around_one { (0.5, 1.5) } else { (-0.3, 0.3) };
         parameter.values.iter_mut().for_each(|value| *value = random.random_range(low..high));

@@ -1,13 +1,18 @@
-//! Step 1: batch norm into the layer before it, so that only layers with weights and biases remain.
+//! Step 1: batch norm into the layer before it, so that only layers with weights and biases remain; and what has many
+//! inputs into steps that have two.
 
 use super::QuantizeError;
-use crate::network::{Graph, Node, NodeId, Operator, Parameter, ParameterId, Role};
+use super::lower::is_grouped;
+use crate::network::{Graph, Node, NodeId, Operator, Parameter, ParameterId, Role, Shape};
 
 /// The same function of the picture without [`Operator::BatchNorm`]; every layer with weights has a bias.
 ///
 /// With s = γ/√(σ² + ε): W′\[…, o\] = s\[o\]·W\[…, o\] and b′ = β + s·(b − μ) (Jacob 2018, eq. 14). A batch norm whose
 /// input is no linear layer, or one that others read too, becomes a depthwise 1×1 layer. Behind a fully connected
 /// layer the bottleneck-normalization neck folds the same way, so both embeddings become that one node.
+///
+/// A camera's layers have few inputs: a channel scale of several pairs becomes scales of one pair and additions, a
+/// concatenation of many inputs (but a convolution in groups) one of two after the other.
 ///
 /// # Errors
 /// [`QuantizeError::NotFinite`] for a parameter that is not a finite number, before or after the fold.
@@ -17,6 +22,8 @@ pub fn fold_batch_norm(graph: &Graph) -> Result<Graph, QuantizeError> {
     for (index, node) in graph.nodes.iter().enumerate() {
         let id = match node.operator {
             Operator::BatchNorm { .. } => fold.batch_norm(node),
+            Operator::ChannelScale if node.inputs.len() > 2 => fold.scaled_sum(node),
+            Operator::Concat if node.inputs.len() != 2 => fold.concat(node),
             _ => fold.copy(node),
         };
         debug_assert_eq!(fold.new_id.len(), index);
@@ -87,7 +94,7 @@ impl Fold<'_> {
     fn batch_norm(&mut self, node: &Node) -> NodeId {
         let affine = self.affine(&node.operator);
         let source = node.inputs[0];
-        let readers = self.graph.nodes.iter().flat_map(|other| &other.inputs).filter(|&&input| input == source).count();
+        let readers = self.readers(source);
         let producer = self.new_id[source.0];
         let linear = weight_and_bias(&self.graph.node(source).operator).is_some();
         match weight_and_bias(&self.nodes[producer.0].operator) {
@@ -95,8 +102,70 @@ impl Fold<'_> {
                 self.scale(weight, bias, &affine);
                 producer
             }
+            _ if readers == 1 && self.is_grouped(self.graph.node(source)) => self.scale_groups(producer, &affine),
             _ => self.depthwise(node, producer, affine),
         }
+    }
+
+    fn readers(&self, id: NodeId) -> usize {
+        self.graph.nodes.iter().flat_map(|other| &other.inputs).filter(|&&input| input == id).count()
+    }
+
+    fn is_grouped(&self, node: &Node) -> bool {
+        matches!(node.operator, Operator::Concat) && is_grouped(self.graph, node, |part| self.readers(part))
+    }
+
+    /// Applies `affine` behind a convolution in groups: to each its own channels.
+    fn scale_groups(&mut self, concat: NodeId, affine: &Affine) -> NodeId {
+        let mut start = 0;
+        for part in self.nodes[concat.0].inputs.clone() {
+            let channels = start..start + self.nodes[part.0].shape.channels;
+            start = channels.end;
+            let [scale, shift] = [&affine.scale, &affine.shift].map(|values| values[channels.clone()].to_vec());
+            if let Some((weight, Some(bias))) = weight_and_bias(&self.nodes[part.0].operator) {
+                self.scale(weight, bias, &Affine { scale, shift });
+            }
+        }
+        concat
+    }
+
+    /// Σ gate·x over pairs as scales of one pair each, added up in order.
+    fn scaled_sum(&mut self, node: &Node) -> NodeId {
+        let inputs: Vec<NodeId> = node.inputs.iter().map(|input| self.new_id[input.0]).collect();
+        let mut sum = None;
+        for (index, pair) in inputs.chunks(2).enumerate() {
+            let last = (index + 1) * 2 >= inputs.len();
+            let scaled = self.step(node, &format!(".{index}"), Operator::ChannelScale, pair.to_vec(), node.shape);
+            sum = Some(match sum {
+                None => scaled,
+                Some(before) => {
+                    let name = if last { String::new() } else { format!(".sum.{index}") };
+                    self.step(node, &name, Operator::Add, vec![before, scaled], node.shape)
+                }
+            });
+        }
+        sum.unwrap_or(NodeId(0))
+    }
+
+    /// The parts one behind the other, two at a time.
+    fn concat(&mut self, node: &Node) -> NodeId {
+        if self.is_grouped(node) {
+            return self.copy(node);
+        }
+        let inputs: Vec<NodeId> = node.inputs.iter().map(|input| self.new_id[input.0]).collect();
+        let mut whole = inputs.first().copied().unwrap_or(NodeId(0));
+        for (index, &part) in inputs.iter().enumerate().skip(1) {
+            let channels = self.nodes[whole.0].shape.channels + self.nodes[part.0].shape.channels;
+            let name = if index + 1 == inputs.len() { String::new() } else { format!(".{index}") };
+            let shape = Shape { channels, ..node.shape };
+            whole = self.step(node, &name, Operator::Concat, vec![whole, part], shape);
+        }
+        whole
+    }
+
+    /// A part of what `node` computes.
+    fn step(&mut self, node: &Node, name: &str, operator: Operator, inputs: Vec<NodeId>, shape: Shape) -> NodeId {
+        self.node(Node { name: format!("{}{name}", node.name), operator, inputs, shape })
     }
 
     fn affine(&self, operator: &Operator) -> Affine {

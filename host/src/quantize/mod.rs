@@ -4,7 +4,8 @@
 //! 2. [`calibrate`]: training pictures show between which bounds each activation lies;
 //! 3. [`lower`]: bounds become scales, float weights become int8 (`scale` and `weights` hold the arithmetic), activation
 //!    functions become clamps;
-//! 4. [`plan_arena`]: every activation gets its place in the camera's memory;
+//! 4. [`plan_arena`]: every activation gets its place in the camera's memory; [`order`] tries 3 and 4 with the nodes in
+//!    several orders and keeps what needs least;
 //! 5. [`emit`]: the file, with pairs of pictures and embeddings computed by the camera's own code;
 //! 6. [`mod@compare`]: what quantization cost, layer by layer;
 //! 7. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities.
@@ -26,6 +27,7 @@ pub mod from_checkpoint;
 pub mod int8_engine;
 pub mod int8_model;
 pub mod lower;
+pub mod order;
 pub mod plan_arena;
 pub mod scale;
 pub mod threshold;
@@ -40,6 +42,7 @@ pub use int8_model::{Int8Error, Int8Model};
 pub use threshold::{Choice, Policy, Threshold, choose};
 
 use lower::Lowered;
+use order::Placed;
 use plan_arena::Plan;
 
 use crate::network::Graph;
@@ -95,7 +98,7 @@ pub fn quantize(
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Quantized, QuantizeError> {
-    lower::check_operators(graph)?;
+    lower::check(graph)?;
     let graph = fold_batch_norm::fold_batch_norm(graph)?;
     let ranges = calibrate::calibrate(&graph, pictures, settings.method, progress)?;
     let picture = graph.input().len();
@@ -103,8 +106,7 @@ pub fn quantize(
     if count < 16 {
         tracing::warn!("calibrated with {count} pictures only: the int8 network may clip what others show");
     }
-    let lowered = lower::lower(&graph, &ranges)?;
-    let plan = plan_arena::plan_arena(&plan_arena::liveness(&lowered));
+    let Placed { graph, lowered, plan } = order::lower_smallest(graph, &ranges)?;
     let golden = settings.golden.min(count);
     let golden: Vec<&[u8]> =
         (0..golden).map(|index| &pictures[index * count / golden * picture..][..picture]).collect();
@@ -112,5 +114,7 @@ pub fn quantize(
     Ok(Quantized { graph, lowered, plan, bytes })
 }
 
+#[cfg(test)]
+mod operator_tests;
 #[cfg(test)]
 mod tests;

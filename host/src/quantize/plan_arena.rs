@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use deja_shared::model::{ALIGNMENT, LayerKind};
+use deja_shared::model::ALIGNMENT;
 
 use super::lower::{Lowered, LoweredTensor};
 
@@ -26,8 +26,27 @@ pub struct Plan {
     pub lower_bound: usize,
 }
 
+/// Places the activations of a lowered network; a result that may take its input's place does.
+///
+/// The last tensor, the raw embedding, does not lie in the arena and has no place.
+pub fn place_activations(lowered: &Lowered) -> Plan {
+    let mut blocks = liveness(lowered);
+    let homes = homes(lowered, &blocks);
+    // A home is needed as long as what lies in it last.
+    for (tensor, &home) in homes.iter().enumerate() {
+        let end = blocks[tensor].steps.end;
+        blocks[home].steps.end = blocks[home].steps.end.max(end);
+    }
+    let is_home = |&tensor: &usize| homes[tensor] == tensor;
+    let owners: Vec<usize> = (0..homes.len()).filter(is_home).collect();
+    let plan = plan_arena(&owners.iter().map(|&owner| blocks[owner].clone()).collect::<Vec<_>>());
+    let mut offsets = vec![0; homes.len()];
+    owners.iter().zip(&plan.offsets).for_each(|(&owner, &offset)| offsets[owner] = offset);
+    Plan { offsets: homes.iter().map(|&home| offsets[home]).collect(), ..plan }
+}
+
 /// When each activation of a lowered network is needed: layer `i` (step `i`) reads its inputs and writes tensor `i + 1`.
-/// The picture is there from the start. The last tensor, the raw embedding, does not lie in the arena and has no block.
+/// The picture is there from the start.
 pub fn liveness(lowered: &Lowered) -> Vec<Block> {
     let block = |(index, tensor): (usize, &LoweredTensor)| {
         // The format's extents have 16 bits, and a layer's result fits in memory here before it is lowered.
@@ -35,13 +54,25 @@ pub fn liveness(lowered: &Lowered) -> Vec<Block> {
     };
     let mut blocks: Vec<Block> = lowered.tensors.iter().take(lowered.layers.len()).enumerate().map(block).collect();
     for (step, layer) in lowered.layers.iter().enumerate() {
-        let second = (layer.layer.kind == LayerKind::Add).then_some(layer.layer.second_input);
-        for input in std::iter::once(layer.layer.input).chain(second) {
+        for input in layer.layer.inputs() {
             let end = &mut blocks[usize::from(input)].steps.end;
             *end = (*end).max(step + 1);
         }
     }
     blocks
+}
+
+/// The tensor in whose place each one lies: its own, or that of a layer's first input which nobody needs afterwards.
+fn homes(lowered: &Lowered, blocks: &[Block]) -> Vec<usize> {
+    let mut homes: Vec<usize> = (0..blocks.len()).collect();
+    for (step, layer) in lowered.layers.iter().enumerate() {
+        let (layer, input) = (layer.layer, usize::from(layer.layer.input));
+        let once = layer.inputs().filter(|&number| number == layer.input).count() == 1;
+        if layer.kind.is_in_place() && once && blocks[input].steps.end == step + 1 {
+            homes[step + 1] = homes[input];
+        }
+    }
+    homes
 }
 
 /// Places blocks on [`ALIGNMENT`]-byte boundaries so that those needed at the same time do not overlap.

@@ -1,11 +1,14 @@
 //! Scales, zero points and multipliers: how real numbers become the integers of `deja_shared::quant`.
 
-use deja_shared::quant::{INT8, INT16, MULTIPLIER_BITS};
+use deja_shared::quant::{INT8, INT16, MULTIPLIER_BITS, SUMMAND_BITS};
 
 use super::calibrate::Range;
 
 /// Greatest scale of a requantization; its multiplier must stay below 2³¹.
 pub(super) const GREATEST_FACTOR: f64 = 0.4999;
+
+/// Greatest scale of a summand; its multiplier must stay below 2³¹.
+pub(super) const GREATEST_SUMMAND: f64 = 127.0;
 
 /// The real value is `scale · (q − zero_point)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +55,16 @@ impl Quantization {
 /// `round(factor · 2³²)`, for 0 ≤ factor < ½.
 pub(super) fn multiplier(factor: f64) -> i32 {
     (factor * f64::from(MULTIPLIER_BITS).exp2()).round() as i32
+}
+
+/// `round(factor · 2²⁴)`, for |factor| < 128: what `deja_shared::quant::scaled` takes.
+pub(super) fn summand_factor(factor: f64) -> i32 {
+    (factor * f64::from(SUMMAND_BITS).exp2()).round() as i32
+}
+
+/// From the steps of one activation to those of another.
+pub(super) fn summand_multiplier(from: Quantization, to: Quantization) -> i32 {
+    summand_factor(f64::from(from.scale) / f64::from(to.scale))
 }
 
 /// A scale that divides: no smaller than the least normal number, and 1 for zero.

@@ -122,17 +122,6 @@ fn bad_input_is_named() {
 }
 
 #[test]
-fn an_operator_that_no_camera_has_is_named_before_any_work() {
-    for (name, operator) in
-        [("osnet_x0.25", "`stem.pool` is a max pool"), ("deja_nano_gem", "`pool` is a generalized-mean pool")]
-    {
-        let graph = crate::network::by_name(name, INPUT, 16, 0).unwrap();
-        let message = quantize(&graph, &[], &Settings::default(), &Silent).unwrap_err().to_string();
-        assert!(message.contains(operator) && message.contains("deja_nano or"), "{message}");
-    }
-}
-
-#[test]
 fn a_damaged_file_is_refused_with_its_path() {
     let quantized = quantize(&network(9), &pictures(2, 11), &Settings::default(), &Silent).unwrap();
     let directory = tempfile::tempdir().unwrap();

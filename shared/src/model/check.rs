@@ -1,6 +1,7 @@
 //! The one check of a model: after it, no offset, shape or sum can surprise the code that runs the layers.
 
 use super::layer::MAX_FAN_IN;
+use super::layer_kind::{LOOKUP_ENTRIES, MEAN_ENTRIES, greatest_power};
 use super::record::array;
 use super::{ALIGNMENT, LAYER_BYTES, Layer, LayerKind, Model, ModelError, OUTSIDE_ARENA, PREPROCESSING_BYTES};
 use super::{TENSOR_BYTES, Tensor};
@@ -10,7 +11,7 @@ use crate::tensor::Shape;
 /// Greatest |bias|: with [`MAX_FAN_IN`] products of at most 2¹⁴ each, the accumulator stays below 2³¹.
 const MAX_BIAS: u32 = 1 << 30;
 /// Most layers of a model; bounds the time that the check takes.
-const MAX_LAYERS: usize = 512;
+pub const MAX_LAYERS: usize = 512;
 
 pub(super) fn check(model: &Model<'_>) -> Result<(), ModelError> {
     sections(model)?;
@@ -79,31 +80,59 @@ fn layer(model: &Model<'_>, index: u16) -> Result<(), ModelError> {
     }
     let layer = model.layer(index);
     // Layer `i` writes activation `i + 1` and reads only what was written; the raw embedding is the last layer's.
-    let ordered = layer.output == index + 1 && layer.input <= index && layer.second_input <= index;
+    let ordered = layer.output == index + 1 && layer.inputs().all(|input| input <= index);
     let is_last = index + 1 == model.header.layer_count;
-    if !ordered || is_last != (layer.kind == LayerKind::FullyConnected) {
+    if !ordered || is_last != layer.kind.is_last() {
         return Err(fault);
     }
-    let (input, output) = (model.tensor(layer.input), model.tensor(layer.output));
-    if layer.low > layer.high || !shapes_fit(model, &layer, input.shape, output.shape) {
+    if layer.low > layer.high || layer.second_multiplier < 0 || !shapes_fit(model, &layer) {
         return Err(fault);
     }
-    if layer.kind.has_weights() {
-        weights(model, &layer, index, input.shape, output.shape)
-    } else {
-        constants(&layer, index, input.shape)
+    match layer.kind {
+        _ if layer.kind.has_weights() => weights(model, &layer, index),
+        LayerKind::Lookup if layer.weights_bytes as usize != LOOKUP_ENTRIES => Err(fault),
+        LayerKind::Lookup => section(model, layer.weights_offset, LOOKUP_ENTRIES as u64),
+        LayerKind::GeneralizedMeanPool => mean_table(model, &layer, index),
+        LayerKind::PRelu => {
+            section(model, layer.multipliers_offset, u64::from(model.tensor(layer.output).shape.channels) * 4)?;
+            constants(model, &layer, index)
+        }
+        _ => constants(model, &layer, index),
     }
 }
 
 /// Whether the shapes are those that the operator makes.
-fn shapes_fit(model: &Model<'_>, layer: &Layer, input: Shape, output: Shape) -> bool {
+fn shapes_fit(model: &Model<'_>, layer: &Layer) -> bool {
+    let [input, output, second, third] =
+        [layer.input, layer.output, layer.second_input, layer.third_input].map(|number| model.tensor(number).shape);
+    let same_channels = input.channels == output.channels;
+    let is_gate = |gate: Shape| gate.positions() == 1 && gate.channels == output.channels;
+    let same_extents = |a: Shape, b: Shape| a.height == b.height && a.width == b.width;
+    let groups = layer.groups.max(1);
+    let grouped = input.channels.is_multiple_of(groups) && output.channels.is_multiple_of(groups);
+    if (layer.groups > 0) != (layer.kind == LayerKind::Convolution) {
+        return false;
+    }
     match layer.kind {
-        LayerKind::Convolution => windows_fit(layer, input, output),
-        LayerKind::Depthwise => windows_fit(layer, input, output) && input.channels == output.channels,
-        LayerKind::Pointwise => input.height == output.height && input.width == output.width,
-        LayerKind::FullyConnected => input.positions() == 1 && output.positions() == 1,
-        LayerKind::Add => model.tensor(layer.second_input).shape == input && output == input,
-        LayerKind::GlobalAveragePool => output.positions() == 1 && input.channels == output.channels,
+        LayerKind::Convolution => windows_fit(layer, input, output) && grouped,
+        LayerKind::Depthwise => windows_fit(layer, input, output) && same_channels,
+        LayerKind::MaxPool => {
+            let alike = model.tensor(layer.input).zero_point == model.tensor(layer.output).zero_point;
+            windows_fit(layer, input, output) && same_channels && alike
+        }
+        LayerKind::Pointwise => same_extents(input, output),
+        LayerKind::FullyConnected => output.positions() == 1,
+        LayerKind::Widen => output.positions() == 1 && input.len() == output.len(),
+        LayerKind::GlobalAveragePool | LayerKind::GeneralizedMeanPool => output.positions() == 1 && same_channels,
+        LayerKind::Lookup | LayerKind::PRelu => input == output,
+        LayerKind::Add => input == output && second == output,
+        LayerKind::ChannelScale => input == output && is_gate(second),
+        LayerKind::ChannelScaleAdd => input == output && second == output && is_gate(third),
+        LayerKind::PointwiseAdd => input == output && same_extents(second, output),
+        LayerKind::Concat => {
+            let channels = u32::from(input.channels) + u32::from(second.channels);
+            same_extents(input, output) && same_extents(second, output) && channels == output.channels.into()
+        }
     }
 }
 
@@ -118,11 +147,14 @@ fn windows_fit(layer: &Layer, input: Shape, output: Shape) -> bool {
         && axis(layer.kernel_width, layer.padding_left, input.width, output.width)
 }
 
-fn weights(model: &Model<'_>, layer: &Layer, index: u16, input: Shape, output: Shape) -> Result<(), ModelError> {
+fn weights(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelError> {
+    let input = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
+    let (input, output) = (model.tensor(input).shape, model.tensor(layer.output).shape);
     let window = u32::from(layer.kernel_height) * u32::from(layer.kernel_width);
     let fan_in = match layer.kind {
-        LayerKind::Convolution => window.saturating_mul(input.channels.into()),
+        LayerKind::Convolution => window.saturating_mul((input.channels / layer.groups.max(1)).into()),
         LayerKind::Depthwise => window,
+        LayerKind::FullyConnected => u32::try_from(input.len()).unwrap_or(u32::MAX),
         _ => input.channels.into(),
     };
     if u64::from(fan_in) * u64::from(output.channels) != u64::from(layer.weights_bytes) {
@@ -141,32 +173,58 @@ fn weights(model: &Model<'_>, layer: &Layer, index: u16, input: Shape, output: S
     Ok(())
 }
 
-fn constants(layer: &Layer, index: u16, input: Shape) -> Result<(), ModelError> {
+fn constants(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelError> {
     if layer.multiplier < 0 {
         return Err(ModelError::Layer { index });
     }
-    let summed = if layer.kind == LayerKind::GlobalAveragePool { input.positions() } else { 0 };
+    let pooled = layer.kind == LayerKind::GlobalAveragePool;
+    let summed = if pooled { model.tensor(layer.input).shape.positions() } else { 0 };
     if layer.bias.unsigned_abs() > MAX_BIAS || summed > MAX_FAN_IN {
         return Err(ModelError::Accumulator { layer: index });
     }
     Ok(())
 }
 
-/// No layer writes over an activation that it or a later layer reads.
+/// Powers whose sum fits, and thresholds that ascend.
+fn mean_table(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelError> {
+    section(model, layer.weights_offset, layer.weights_bytes.into())?;
+    let table = model.mean_table(layer);
+    let Some((powers, thresholds)) = table.split_at_checked(256).filter(|_| table.len() == MEAN_ENTRIES) else {
+        return Err(ModelError::Layer { index });
+    };
+    if !thresholds.is_sorted() {
+        return Err(ModelError::Layer { index });
+    }
+    let positions = model.tensor(layer.input).shape.positions();
+    let greatest = greatest_power(positions);
+    if positions > MAX_FAN_IN || powers.iter().any(|&power| power > greatest) {
+        return Err(ModelError::Accumulator { layer: index });
+    }
+    Ok(())
+}
+
+/// No layer writes over an activation that it or a later layer reads; but an activation that it alone still needs, as
+/// its first input and nothing else, may give its place to the result.
 fn arena(model: &Model<'_>) -> Result<(), ModelError> {
     // One more than the number of the last layer that reads an activation.
     let mut read_until = [0; MAX_LAYERS];
     for (index, layer) in (1..).zip(model.layers()) {
-        read_until[usize::from(layer.input)] = index;
-        if layer.kind == LayerKind::Add {
-            read_until[usize::from(layer.second_input)] = index;
-        }
+        layer.inputs().for_each(|input| read_until[usize::from(input)] = index);
     }
     // The raw embedding, which the last layer writes, lies elsewhere.
     for index in 0..model.header.layer_count - 1 {
+        let layer = model.layer(index);
         let output = model.tensor(index + 1);
-        let mut kept = (0..=index).filter(|&tensor| read_until[usize::from(tensor)] > index);
-        if kept.any(|tensor| overlap(&model.tensor(tensor), &output)) {
+        let gives_its_place = |number: u16, tensor: &Tensor| {
+            layer.kind.is_in_place()
+                && number == layer.input
+                && read_until[usize::from(number)] == index + 1
+                && layer.inputs().filter(|&input| input == number).count() == 1
+                && tensor.arena_offset == output.arena_offset
+        };
+        let kept = (0..=index).filter(|&number| read_until[usize::from(number)] > index);
+        let mut kept = kept.map(|number| (number, model.tensor(number)));
+        if kept.any(|(number, tensor)| overlap(&tensor, &output) && !gives_its_place(number, &tensor)) {
             return Err(ModelError::Arena { layer: index });
         }
     }

@@ -1,52 +1,12 @@
 //! One layer of the network: which kernel runs on which activations with which constants.
 
+use super::LayerKind;
 use super::record::{array, put, u16_at, u32_at};
 
 /// Length of a layer's record.
 pub const LAYER_BYTES: usize = 64;
 /// Most products summed into one accumulator; with |bias| ≤ 2³⁰ the sum then fits 32 bits.
 pub const MAX_FAN_IN: u32 = 65_535;
-
-/// Which operator a layer is, and how its weights lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LayerKind {
-    /// Dense convolution; weights `[out][kernel_height][kernel_width][in]`.
-    Convolution,
-    /// One filter a channel; weights `[kernel_height][kernel_width][channel]`.
-    Depthwise,
-    /// 1×1 convolution; weights `[out][in]`.
-    Pointwise,
-    /// Matrix on a 1×1 activation; weights `[out][in]`; the last layer and no other. Its result has 16 bits, within
-    /// [`crate::quant::INT16`] whatever the layer's bounds say: the raw embedding.
-    FullyConnected,
-    /// `requantize(a·multiplier_a + b·multiplier_b + bias)`, of two activations of one shape.
-    Add,
-    /// `requantize(Σ x + bias)` over all positions.
-    GlobalAveragePool,
-}
-
-impl LayerKind {
-    /// Every kind, in the order of their codes in a record.
-    pub const ALL: [Self; 6] =
-        [Self::Convolution, Self::Depthwise, Self::Pointwise, Self::FullyConnected, Self::Add, Self::GlobalAveragePool];
-
-    /// Whether there are weights, biases and one multiplier an output channel.
-    pub const fn has_weights(self) -> bool {
-        !matches!(self, Self::Add | Self::GlobalAveragePool)
-    }
-
-    /// The name in tables and in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Convolution => "convolution",
-            Self::Depthwise => "depthwise",
-            Self::Pointwise => "pointwise",
-            Self::FullyConnected => "fully_connected",
-            Self::Add => "add",
-            Self::GlobalAveragePool => "global_average_pool",
-        }
-    }
-}
 
 /// One layer. What does not apply to its kind is zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +15,15 @@ pub struct Layer {
     pub kind: LayerKind,
     /// Number of the input activation.
     pub input: u16,
-    /// Number of the second one ([`LayerKind::Add`]).
+    /// Number of the second one, where the kind has two.
     pub second_input: u16,
+    /// Number of the third one, where the kind has three.
+    pub third_input: u16,
     /// Number of the activation that is written: one more than the layer's own number.
     pub output: u16,
-    /// Rows of the filter.
+    /// Rows of the window.
     pub kernel_height: u8,
-    /// Columns of the filter.
+    /// Columns of the window.
     pub kernel_width: u8,
     /// Step in both directions.
     pub stride: u8,
@@ -69,11 +31,13 @@ pub struct Layer {
     pub padding_top: u8,
     /// Columns of padding on the left.
     pub padding_left: u8,
+    /// Into how many equal groups a convolution's channels fall, each of which sees only its own; 1 is a dense one.
+    pub groups: u16,
     /// Least result of 8 bits (the activation function's lower bound).
     pub low: i8,
     /// Greatest result of 8 bits.
     pub high: i8,
-    /// Where the weights stand.
+    /// Where the weights or the table stand.
     pub weights_offset: u32,
     /// How many bytes of them.
     pub weights_bytes: u32,
@@ -87,23 +51,28 @@ pub struct Layer {
     pub multiplier_b: i16,
     /// The one bias of a layer without weights.
     pub bias: i32,
-    /// The one requantization multiplier of a layer without weights.
+    /// The one multiplier of a layer without weights.
     pub multiplier: i32,
+    /// Multiplier of the summand ([`LayerKind::PointwiseAdd`], [`LayerKind::ChannelScaleAdd`]) or of the second input
+    /// ([`LayerKind::Concat`]).
+    pub second_multiplier: i32,
 }
 
 impl Layer {
-    /// A layer of this kind with every other field zero.
+    /// A layer of this kind with every other field zero, but one group where there are groups.
     pub const fn new(kind: LayerKind) -> Self {
         Self {
             kind,
             input: 0,
             second_input: 0,
+            third_input: 0,
             output: 0,
             kernel_height: 0,
             kernel_width: 0,
             stride: 0,
             padding_top: 0,
             padding_left: 0,
+            groups: matches!(kind, LayerKind::Convolution) as u16,
             low: 0,
             high: 0,
             weights_offset: 0,
@@ -114,7 +83,13 @@ impl Layer {
             multiplier_b: 0,
             bias: 0,
             multiplier: 0,
+            second_multiplier: 0,
         }
+    }
+
+    /// The numbers of the activations that it reads.
+    pub fn inputs(&self) -> impl Iterator<Item = u16> + use<> {
+        [self.input, self.second_input, self.third_input].into_iter().take(self.kind.input_count())
     }
 
     pub(super) fn decode(record: [u8; LAYER_BYTES]) -> Self {
@@ -124,12 +99,14 @@ impl Layer {
             kind,
             input: u16_at(&record, 2),
             second_input: u16_at(&record, 4),
+            third_input: u16_at(&record, 44),
             output: u16_at(&record, 6),
             kernel_height: record[8],
             kernel_width: record[9],
             stride: record[10],
             padding_top: record[11],
             padding_left: record[12],
+            groups: u16_at(&record, 46),
             low: i8::from_le_bytes([record[14]]),
             high: i8::from_le_bytes([record[15]]),
             weights_offset: u32_at(&record, 16),
@@ -140,12 +117,13 @@ impl Layer {
             multiplier_b: i16::from_le_bytes(array(&record, 34)),
             bias: i32::from_le_bytes(array(&record, 36)),
             multiplier: i32::from_le_bytes(array(&record, 40)),
+            second_multiplier: i32::from_le_bytes(array(&record, 48)),
         }
     }
 
     /// Whether a record has a known kind and zeros where nothing is defined.
     pub(super) fn is_known(record: &[u8; LAYER_BYTES]) -> bool {
-        let reserved = record[44..].iter().chain([&record[1], &record[13]]);
+        let reserved = record[52..].iter().chain([&record[1], &record[13]]);
         usize::from(record[0]) < LayerKind::ALL.len() && reserved.copied().all(|b| b == 0)
     }
 
@@ -167,6 +145,9 @@ impl Layer {
         put(&mut record, 34, &self.multiplier_b.to_le_bytes());
         put(&mut record, 36, &self.bias.to_le_bytes());
         put(&mut record, 40, &self.multiplier.to_le_bytes());
+        put(&mut record, 44, &self.third_input.to_le_bytes());
+        put(&mut record, 46, &self.groups.to_le_bytes());
+        put(&mut record, 48, &self.second_multiplier.to_le_bytes());
         record
     }
 }

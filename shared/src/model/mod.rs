@@ -1,7 +1,7 @@
 //! The `.deja` file: a quantized network that a camera reads in place from flash.
 //!
 //! ```text
-//! header (128 bytes) · tensors (16 each) · layers (64 each) · preprocessing (3 × 256) · weights, biases and
+//! header (128 bytes) · tensors (16 each) · layers (64 each) · preprocessing (3 × 256) · weights, tables, biases and
 //! multipliers (each array aligned to 16) · golden pairs
 //! ```
 //! All numbers are little-endian, all offsets count from the start of the file, every reserved byte is zero.
@@ -13,12 +13,15 @@ mod check;
 mod error;
 mod header;
 mod layer;
+mod layer_kind;
 mod record;
 mod tensor;
 
+pub use check::MAX_LAYERS;
 pub use error::ModelError;
 pub use header::{HEADER_BYTES, Header, MAGIC, NAME_BYTES, VERSION};
-pub use layer::{LAYER_BYTES, Layer, LayerKind, MAX_FAN_IN};
+pub use layer::{LAYER_BYTES, Layer, MAX_FAN_IN};
+pub use layer_kind::{LOOKUP_ENTRIES, LayerKind, MEAN_ENTRIES, greatest_power};
 pub use tensor::{OUTSIDE_ARENA, TENSOR_BYTES, Tensor};
 
 use sha2::{Digest, Sha256};
@@ -115,19 +118,25 @@ impl<'a> Model<'a> {
         Layer::decode(record::array(self.bytes, start))
     }
 
-    /// The weights of a layer; empty where it has none. Layouts stand at [`LayerKind`].
+    /// The weights or the lookup table of a layer; empty where it has none. Layouts stand at [`LayerKind`].
     pub fn weights(&self, layer: &Layer) -> &'a [i8] {
         bytemuck::cast_slice(self.section(layer.weights_offset, layer.weights_bytes as usize))
     }
 
-    /// One bias an output channel, the input's zero point folded in; empty where the layer has none.
-    pub fn biases(&self, layer: &Layer) -> &'a [i32] {
-        self.channel_array(layer, layer.biases_offset)
+    /// The table of a [`LayerKind::GeneralizedMeanPool`]: powers, then thresholds.
+    pub fn mean_table(&self, layer: &Layer) -> &'a [u64] {
+        bytemuck::try_cast_slice(self.section(layer.weights_offset, layer.weights_bytes as usize)).unwrap_or_default()
     }
 
-    /// One requantization multiplier an output channel; empty where the layer has none.
+    /// One bias an output channel, the input's zero point folded in; empty where the layer has none.
+    pub fn biases(&self, layer: &Layer) -> &'a [i32] {
+        if layer.kind.has_weights() { self.channel_array(layer, layer.biases_offset) } else { &[] }
+    }
+
+    /// One multiplier an output channel; empty where the layer has none.
     pub fn multipliers(&self, layer: &Layer) -> &'a [i32] {
-        self.channel_array(layer, layer.multipliers_offset)
+        let has_some = layer.kind.has_weights() || layer.kind == LayerKind::PRelu;
+        if has_some { self.channel_array(layer, layer.multipliers_offset) } else { &[] }
     }
 
     /// Pixel value → int8 input, 256 entries for red, then green, then blue: mean, deviation and input scale at once.
@@ -154,9 +163,6 @@ impl<'a> Model<'a> {
     }
 
     fn channel_array(&self, layer: &Layer, offset: u32) -> &'a [i32] {
-        if !layer.kind.has_weights() {
-            return &[];
-        }
         let channels = usize::from(self.tensor(layer.output).shape.channels);
         bytemuck::try_cast_slice(self.section(offset, channels * 4)).unwrap_or_default()
     }

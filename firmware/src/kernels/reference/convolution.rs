@@ -6,33 +6,43 @@ use super::{dot, narrow, sum};
 use crate::kernels::{Overlap, Windowed};
 
 /// `y[i,j,o] = requantize(bias[o] + Σ x[i·s−p+u, j·s−p+v, c] · w[o,u,v,c])`, where x beyond the edge is the input's zero
-/// point.
+/// point, and c runs over the channels of o's group.
 pub fn convolution(arguments: Windowed<'_>) {
     let Windowed { input, input_zero_point, window, parameters, range, output } = arguments;
     let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
-    let row_len = usize::from(window.kernel_width) * usize::from(input.shape.channels);
-    let fan_in = row_len * usize::from(window.kernel_height);
+    let fan_in = parameters.weights.len() / channels;
+    let row_len = fan_in / usize::from(window.kernel_height);
+    let group = row_len / usize::from(window.kernel_width);
+    let outputs = channels * group / usize::from(input.shape.channels);
     for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
         let rows = window.rows(input.shape.height, i);
         for (j, results) in output_row.chunks_exact_mut(channels).enumerate() {
             let columns = window.columns(input.shape.width, j);
-            let place = Place { input, rows: &rows, columns: &columns, padding: input_zero_point.into(), row_len };
-            for (result, (weights, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
-                let accumulator = bias.wrapping_add(place.products(weights));
-                *result = narrow(range.requantizer(multiplier).apply(accumulator));
+            let mut filters = parameters.filters(fan_in);
+            for (number, results) in results.chunks_exact_mut(outputs).enumerate() {
+                let (rows, columns, padding) = (&rows, &columns, input_zero_point.into());
+                let place = Place { input, rows, columns, padding, row_len, group, first: number * group };
+                for (result, (weights, bias, multiplier)) in results.iter_mut().zip(&mut filters) {
+                    let accumulator = bias.wrapping_add(place.products(weights));
+                    *result = narrow(range.requantizer(multiplier).apply(accumulator));
+                }
             }
         }
     }
 }
 
-/// A window at one position of the input.
+/// A window at one position of the input, over the channels of one group.
 struct Place<'a> {
     input: View<'a>,
     rows: &'a Overlap,
     columns: &'a Overlap,
     padding: i32,
-    /// Weights of one row of the filter: columns × channels, which lie as the input's do.
+    /// Weights of one row of the filter: columns × channels of the group.
     row_len: usize,
+    /// Channels of the group.
+    group: usize,
+    /// The first of them.
+    first: usize,
 }
 
 impl Place<'_> {
@@ -49,9 +59,16 @@ impl Place<'_> {
         let channels = usize::from(self.input.shape.channels);
         let y = self.rows.start + u - self.rows.taps.start;
         let start = (y * usize::from(self.input.shape.width) + self.columns.start) * channels;
-        let (from, to) = (self.columns.taps.start * channels, self.columns.taps.end * channels);
+        let (from, to) = (self.columns.taps.start * self.group, self.columns.taps.end * self.group);
         let beside = sum(&weights[..from]).wrapping_add(sum(&weights[to..]));
-        let inside = dot(&self.input.data[start..start + to - from], &weights[from..to]);
+        let (values, weights) = (&self.input.data[start..], &weights[from..to]);
+        let inside = if self.group == channels {
+            // The filter's row lies as the input's does.
+            dot(values, weights)
+        } else {
+            let taps = values.chunks(channels).zip(weights.chunks_exact(self.group));
+            taps.map(|(values, weights)| dot(&values[self.first..], weights)).fold(0, i32::wrapping_add)
+        };
         self.padding.wrapping_mul(beside).wrapping_add(inside)
     }
 }
@@ -84,9 +101,29 @@ mod tests {
         assert_eq!(data, [20, 18, 13, 10]);
     }
 
+    /// One position, four channels in two groups with two outputs each: by hand.
+    #[test]
+    fn a_group_sees_its_own_channels() {
+        let mut data = [0; 4];
+        convolution(Windowed {
+            input: view(Shape::new(1, 1, 4), &[4, 8, 40, 80]),
+            input_zero_point: 0,
+            window: Window { kernel_height: 1, kernel_width: 1, stride: 1, padding_top: 0, padding_left: 0 },
+            parameters: parameters(&[1, 0, 0, 1, 1, 1, -1, 1], &[0; 4], &[QUARTER; 4]),
+            range: FULL,
+            output: view_mut(Shape::new(1, 1, 4), &mut data),
+        });
+        assert_eq!(data, [1, 2, 30, 10]);
+    }
+
     proptest! {
         #[test]
-        fn equals_its_twin(case in windowed_case(false)) {
+        fn equals_its_twin(case in windowed_case(Channels::Dense)) {
+            prop_assert_eq!(case.run(convolution), case.twin());
+        }
+
+        #[test]
+        fn groups_equal_their_twin(case in windowed_case(Channels::Groups)) {
             prop_assert_eq!(case.run(convolution), case.twin());
         }
     }

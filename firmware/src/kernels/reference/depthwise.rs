@@ -87,7 +87,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_its_twin(case in windowed_case(true)) {
+        fn equals_its_twin(case in windowed_case(Channels::Depthwise)) {
             prop_assert_eq!(case.run(depthwise), case.twin());
         }
     }

@@ -1,6 +1,6 @@
 //! What the kernels are tested with: random cases, and twins in 64 bits that know nothing of folding or windows.
 
-use core::ops::Range;
+use core::ops::{Range, RangeInclusive};
 use std::vec;
 use std::vec::Vec;
 
@@ -8,7 +8,7 @@ use deja_shared::tensor::{Shape, View, ViewMut};
 use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 
-use crate::kernels::{OutputRange, Parameters, Pointwise, Window, Windowed};
+use crate::kernels::{OutputRange, Parameters, Pointwise, PointwiseAdd, Summand, Window, Windowed};
 
 /// A multiplier of ¼.
 pub const QUARTER: i32 = 1 << 30;
@@ -42,6 +42,17 @@ pub fn twin_requantize(accumulator: i64, multiplier: i32, bounds: (i64, i64, i64
     let twice = i128::from(accumulator) * i128::from(multiplier) * 2 + (1 << 32);
     let rounded = i64::try_from(twice.div_euclid(1 << 33)).expect("fits");
     (bounds.0 + rounded).clamp(bounds.1, bounds.2)
+}
+
+/// The same for a sum of terms in steps of 2⁻³².
+pub fn twin_round(sum: i128, bounds: (i64, i64, i64)) -> i64 {
+    let rounded = i64::try_from((sum * 2 + (1 << 32)).div_euclid(1 << 33)).expect("fits");
+    (bounds.0 + rounded).clamp(bounds.1, bounds.2)
+}
+
+/// A real scale of at most 2 as a multiplier of a difference.
+pub fn summand_multiplier() -> impl Strategy<Value = i32> {
+    prop_oneof![Just(0), 0..(1 << 25), 0..=i32::MAX]
 }
 
 /// Any values.
@@ -80,7 +91,7 @@ fn multipliers(n: usize) -> impl Strategy<Value = Vec<i32>> {
 }
 
 /// A matrix on the positions of an activation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PointwiseCase {
     shape: Shape,
     pub fan_in: usize,
@@ -88,7 +99,7 @@ pub struct PointwiseCase {
     pub weights: Vec<i8>,
     pub biases: Vec<i32>,
     pub multipliers: Vec<i32>,
-    range: OutputRange,
+    pub range: OutputRange,
 }
 
 pub fn pointwise_case() -> impl Strategy<Value = PointwiseCase> {
@@ -121,7 +132,29 @@ impl PointwiseCase {
         data
     }
 
+    pub fn run_add(&self, kernel: fn(PointwiseAdd<'_>), summand: Summand, sum: &[i8]) -> Vec<i8> {
+        let mut values = sum.to_vec();
+        kernel(PointwiseAdd {
+            input: view(self.shape, &self.input),
+            parameters: parameters(&self.weights, &self.biases, &self.multipliers),
+            summand,
+            range: self.range,
+            values: &mut values,
+        });
+        values
+    }
+
     pub fn twin(&self) -> Vec<i8> {
+        let channels = self.biases.len();
+        let accumulators = self.accumulators();
+        let requantize = |(index, &accumulator): (usize, &i64)| {
+            twin_requantize(accumulator, self.multipliers[index % channels], bounds(self.range)) as i8
+        };
+        accumulators.iter().enumerate().map(requantize).collect()
+    }
+
+    /// bias + Σ x·w, in the order of the results.
+    pub fn accumulators(&self) -> Vec<i64> {
         let mut results = Vec::new();
         for position in 0..self.shape.positions() as usize {
             for o in 0..self.biases.len() {
@@ -130,7 +163,7 @@ impl PointwiseCase {
                     let value = self.input[position * self.fan_in + c];
                     accumulator += i64::from(value) * i64::from(self.weights[o * self.fan_in + c]);
                 }
-                results.push(twin_requantize(accumulator, self.multipliers[o], bounds(self.range)) as i8);
+                results.push(accumulator);
             }
         }
         results
@@ -141,6 +174,8 @@ impl PointwiseCase {
 #[derive(Debug)]
 pub struct WindowedCase {
     depthwise: bool,
+    /// Input channels that an output channel sees.
+    group: usize,
     shape: Shape,
     input: Vec<i8>,
     zero_point: i8,
@@ -152,7 +187,7 @@ pub struct WindowedCase {
     output: Shape,
 }
 
-fn window() -> impl Strategy<Value = Window> {
+pub fn window() -> impl Strategy<Value = Window> {
     let axis = || (1..5u8).prop_flat_map(|kernel| (Just(kernel), 0..kernel));
     (axis(), axis(), 1..4u8).prop_map(|((kernel_height, padding_top), (kernel_width, padding_left), stride)| Window {
         kernel_height,
@@ -163,18 +198,34 @@ fn window() -> impl Strategy<Value = Window> {
     })
 }
 
-pub fn windowed_case(depthwise: bool) -> impl Strategy<Value = WindowedCase> {
-    let channels = if depthwise { 1..70 } else { 1..6 };
-    (input_of(1..8, 1..8, channels), window(), 1..9u16).prop_flat_map(move |((shape, input), window, outputs)| {
-        let outputs = if depthwise { shape.channels } else { outputs };
-        let most = |extent: u16, padding: u8| (extent + u16::from(padding) - 1) / u16::from(window.stride) + 1;
-        let extents = (1..=most(shape.height, window.padding_top), 1..=most(shape.width, window.padding_left));
+/// Which channels of the input an output channel sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channels {
+    Dense,
+    Groups,
+    Depthwise,
+}
+
+pub fn windowed_case(kind: Channels) -> impl Strategy<Value = WindowedCase> {
+    let depthwise = kind == Channels::Depthwise;
+    let (channels, outputs) = if depthwise { (1..70u16, 1..2u16) } else { (1..6, 1..9) };
+    let groups = if kind == Channels::Groups { 2..4 } else { 1..2u16 };
+    // Channels and outputs of one group, then of all of them.
+    let extents = (1..8u16, 1..8u16, channels, groups).prop_flat_map(|(height, width, channels, groups)| {
+        let input = input_of(height..height + 1, width..width + 1, channels * groups..channels * groups + 1);
+        (input, Just(groups))
+    });
+    (extents, window(), outputs).prop_flat_map(move |(((shape, input), groups), window, outputs)| {
+        let outputs = if depthwise { shape.channels } else { outputs * groups };
+        let group = if depthwise { 1 } else { usize::from(shape.channels / groups) };
+        let (rows, columns) = output_extents(shape, window);
         let taps = usize::from(window.kernel_height) * usize::from(window.kernel_width);
-        let fan_in = if depthwise { taps } else { taps * usize::from(shape.channels) };
+        let fan_in = taps * group;
         let n = usize::from(outputs);
-        (extents, any::<i8>(), weights(n * fan_in), biases(n), multipliers(n), output_range()).prop_map(
-            move |((height, width), zero_point, weights, biases, multipliers, range)| WindowedCase {
+        (rows, columns, any::<i8>(), weights(n * fan_in), biases(n), multipliers(n), output_range()).prop_map(
+            move |(height, width, zero_point, weights, biases, multipliers, range)| WindowedCase {
                 depthwise,
+                group,
                 shape,
                 input: input.clone(),
                 zero_point,
@@ -187,6 +238,12 @@ pub fn windowed_case(depthwise: bool) -> impl Strategy<Value = WindowedCase> {
             },
         )
     })
+}
+
+/// How many rows and columns a window's results may have.
+pub fn output_extents(input: Shape, window: Window) -> (RangeInclusive<u16>, RangeInclusive<u16>) {
+    let most = |extent: u16, padding: u8| (extent + u16::from(padding) - 1) / u16::from(window.stride) + 1;
+    (1..=most(input.height, window.padding_top), 1..=most(input.width, window.padding_left))
 }
 
 impl WindowedCase {
@@ -239,9 +296,10 @@ impl WindowedCase {
             if self.depthwise {
                 sum += self.value(y, x, o) * i64::from(self.weights[(u * width + v) * channels + o]);
             } else {
-                for c in 0..channels {
-                    let weight = self.weights[((o * height + u) * width + v) * channels + c];
-                    sum += self.value(y, x, c) * i64::from(weight);
+                let first = o / (self.biases.len() * self.group / channels) * self.group;
+                for c in 0..self.group {
+                    let weight = self.weights[((o * height + u) * width + v) * self.group + c];
+                    sum += self.value(y, x, first + c) * i64::from(weight);
                 }
             }
         }

@@ -49,8 +49,7 @@ impl Int8Engine {
 
 /// The activations that a layer reads.
 pub(super) fn inputs(layer: &Layer) -> impl Iterator<Item = usize> + use<> {
-    let second = (layer.kind == LayerKind::Add).then_some(layer.second_input);
-    [layer.input].into_iter().chain(second).map(usize::from)
+    layer.inputs().map(usize::from)
 }
 
 fn places(model: &Model<'_>) -> Vec<Place> {
@@ -76,7 +75,7 @@ fn work(model: &Model<'_>, layer: &Layer, kernels: &Int8Kernels) -> Option<Work>
     let (order, parameters) = (&kernels.order, Parameters::of(model, layer));
     let window = Window::of(layer);
     match layer.kind {
-        LayerKind::Convolution => {
+        LayerKind::Convolution if layer.groups == 1 => {
             let matrix = Matrix::pack(order, &parameters, window.kernel_height.into())?;
             Some(Work::Convolution(matrix, window))
         }
@@ -85,9 +84,13 @@ fn work(model: &Model<'_>, layer: &Layer, kernels: &Int8Kernels) -> Option<Work>
             let width = model.tensor(layer.output).shape.width.into();
             Some(Work::Depthwise(Channelwise::pack(order, &parameters, &window, width)?, window))
         }
-        LayerKind::FullyConnected => Some(Work::Last(Matrix::pack(order, &parameters, 1)?)),
+        // A vector, and without ReLU.
+        LayerKind::FullyConnected if layer.low < 0 && model.tensor(layer.input).shape.positions() == 1 => {
+            Some(Work::Last(Matrix::pack(order, &parameters, 1)?))
+        }
         LayerKind::Add => Some(Work::Add),
         LayerKind::GlobalAveragePool => Some(Work::Pool),
+        _ => None,
     }
 }
 

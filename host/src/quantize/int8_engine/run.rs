@@ -114,16 +114,15 @@ impl Int8Engine {
     fn reference(&self, model: &Model<'_>, step: &Step, to: &Place, scratch: &Scratch, bytes: &mut [u8]) {
         let read: Vec<_> =
             inputs(&step.layer).map(|number| plain(&self.places[number], scratch.read(&self.places[number]))).collect();
-        let view = |number: u16, data| View { shape: model.tensor(number).shape, data };
+        let shape = model.tensor(step.layer.output).shape;
+        let mut views = inputs(&step.layer).zip(&read).map(|(number, data)| {
+            // Activations are numbered with 16 bits.
+            View { shape: model.tensor(number as u16).shape, data }
+        });
+        let [input, second_input, third_input] = [(); 3].map(|()| views.next().unwrap_or(View { shape, data: &[] }));
         let mut data = vec![0; to.layout.height * to.layout.row()];
-        let operands = Operands {
-            input: view(step.layer.input, &read[0]),
-            // Other kinds name the picture here and do not read it.
-            second_input: read
-                .get(1)
-                .map_or(view(step.layer.input, &read[0]), |data| view(step.layer.second_input, data)),
-            output: ViewMut { shape: model.tensor(step.layer.output).shape, data: &mut data },
-        };
+        let output = ViewMut { shape, data: &mut data };
+        let operands = Operands { input, second_input, third_input, output };
         camera::run(model, &step.layer, operands);
         for (row, values) in data.chunks_exact(to.layout.row()).enumerate() {
             let to = &mut bytes[to.layout.at(row, 0)..][..to.layout.row()];

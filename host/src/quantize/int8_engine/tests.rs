@@ -28,8 +28,9 @@ fn assert_same(model: &Model<'_>, pixels: &[u8]) {
 
 #[test]
 fn embeddings_are_the_cameras() {
-    let nano = awake(by_name("deja_nano", INPUT, 48, 3).expect("a known name"), 3);
-    for graph in [network(1), nano] {
+    let [nano, osnet] =
+        ["deja_nano_gem", "osnet_x0.25"].map(|name| awake(by_name(name, INPUT, 48, 3).expect("a known name"), 3));
+    for graph in [network(1), nano, osnet] {
         let bytes = model(&graph);
         let mut pixels = pictures(3, 5);
         pixels.extend([vec![0; PICTURE], vec![255; PICTURE], vec![128; PICTURE]].concat());

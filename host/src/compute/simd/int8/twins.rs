@@ -193,10 +193,10 @@ proptest! {
         (bias, multiplier) in (-(1 << 30)..(1 << 30), prop_oneof![0..(1 << 26), 0..=i32::MAX]),
         range in range(),
     ) {
-        let mut expected = vec![0; a.len()];
+        let mut expected = a.clone();
         let [multiplier_a, multiplier_b] = factors;
         let requantizer = range.requantizer(multiplier);
-        reference::add(firmware::Add { a: &a, b: &b, multiplier_a, multiplier_b, bias, requantizer, output: &mut expected });
+        reference::add(firmware::Add { b: &b, multiplier_a, multiplier_b, bias, requantizer, values: &mut expected });
         let halo = Halo { top: 1, left: 2, bottom: 0, right: 1 };
         let [from_a, from_b, to] = [Halo::default(), halo, halo].map(|halo| Layout::new(shape, halo));
         let (bytes_a, bytes_b) = (spread(&from_a, &a, 3), spread(&from_b, &b, -9));

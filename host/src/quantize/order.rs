@@ -1,0 +1,114 @@
+//! In which order the nodes of a graph run, so that little memory is needed at once.
+
+use super::QuantizeError;
+use super::calibrate::Range;
+use super::lower::{Lowered, Residual, lower_with};
+use super::plan_arena::{Plan, place_activations};
+use crate::network::{Graph, NodeId};
+
+/// A graph in the order in which its layers run, its layers and their places.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    /// The same network with its nodes in another order.
+    pub graph: Graph,
+    /// Its layers.
+    pub lowered: Lowered,
+    /// Where its activations lie.
+    pub plan: Plan,
+}
+
+/// Lowers `graph` with its nodes as they stand, depth first, and depth first from the last input on, with residual
+/// layers apart and joined, and keeps what needs the smallest arena; of several, what comes first in this list.
+///
+/// # Errors
+/// As [`lower_with`].
+pub fn lower_smallest(graph: Graph, ranges: &[Range]) -> Result<Placed, QuantizeError> {
+    let orders = [(0..graph.nodes.len()).map(NodeId).collect(), depth_first(&graph, false), depth_first(&graph, true)];
+    let mut best = place(&graph, ranges, &orders[0], Residual::Apart)?;
+    for residual in [Residual::Apart, Residual::Joined] {
+        for order in &orders {
+            let placed = place(&graph, ranges, order, residual)?;
+            if placed.plan.bytes < best.plan.bytes {
+                best = placed;
+            }
+        }
+    }
+    Ok(best)
+}
+
+fn place(graph: &Graph, ranges: &[Range], order: &[NodeId], residual: Residual) -> Result<Placed, QuantizeError> {
+    let (graph, ranges) = (reorder(graph, order), order.iter().map(|id| ranges[id.0]).collect::<Vec<_>>());
+    let lowered = lower_with(&graph, &ranges, residual)?;
+    let plan = place_activations(&lowered);
+    Ok(Placed { graph, lowered, plan })
+}
+
+/// The nodes, each behind everything that it needs and as late as that allows: what a branch computes is used before
+/// the next branch begins. What the embedding does not need stands at the end.
+fn depth_first(graph: &Graph, from_the_last: bool) -> Vec<NodeId> {
+    let mut order = vec![];
+    let mut done = vec![false; graph.nodes.len()];
+    // The picture first; whatever is never reached, as it stood.
+    let targets = [NodeId(0), graph.embedding].into_iter().chain((0..graph.nodes.len()).map(NodeId));
+    for target in targets {
+        let mut waiting = vec![target];
+        while let Some(&id) = waiting.last() {
+            let next = |input: &&NodeId| !done[input.0];
+            let inputs = &graph.node(id).inputs;
+            let next = if from_the_last { inputs.iter().rfind(next) } else { inputs.iter().find(next) };
+            match next {
+                Some(&input) if !done[id.0] => waiting.push(input),
+                _ => {
+                    waiting.pop();
+                    if !done[id.0] {
+                        done[id.0] = true;
+                        order.push(id);
+                    }
+                }
+            }
+        }
+    }
+    order
+}
+
+/// The same network with its nodes in `order`, which names each once and behind its inputs.
+fn reorder(graph: &Graph, order: &[NodeId]) -> Graph {
+    let mut new_id = vec![NodeId(0); graph.nodes.len()];
+    order.iter().enumerate().for_each(|(index, id)| new_id[id.0] = NodeId(index));
+    let node = |id: &NodeId| {
+        let mut node = graph.node(*id).clone();
+        node.inputs.iter_mut().for_each(|input| *input = new_id[input.0]);
+        node
+    };
+    Graph {
+        name: graph.name.clone(),
+        nodes: order.iter().map(node).collect(),
+        parameters: graph.parameters.clone(),
+        raw_embedding: new_id[graph.raw_embedding.0],
+        embedding: new_id[graph.embedding.0],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::by_name;
+    use crate::network::interpreter;
+    use crate::quantize::fixtures::{INPUT, pictures};
+    use crate::quantize::fold_batch_norm::fold_batch_norm;
+
+    #[test]
+    fn every_order_computes_the_same() {
+        let graph = fold_batch_norm(&by_name("osnet_x0.25", INPUT, 16, 3).unwrap()).unwrap();
+        let picture = pictures(1, 2);
+        let expected = &interpreter::run(&graph, &picture)[graph.embedding.0];
+        for from_the_last in [false, true] {
+            let order = depth_first(&graph, from_the_last);
+            let other = reorder(&graph, &order);
+            for (index, node) in other.nodes.iter().enumerate() {
+                assert!(node.inputs.iter().all(|input| input.0 < index), "`{}` stands before its input", node.name);
+            }
+            assert_eq!(&interpreter::run(&other, &picture)[other.embedding.0], expected);
+        }
+    }
+}
