@@ -1,8 +1,12 @@
 //! A small network and pictures for tests of quantization, import and export.
 
+use deja_firmware::embedder;
+use deja_shared::model::Model;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::int8_engine::{Int8Engine, Scratch};
+use crate::compute::int8::Int8Kernels;
 use crate::network::{Graph, MobileNetV2, Parameter, Pool, Role};
 
 /// Height and width.
@@ -43,4 +47,17 @@ pub(crate) fn pictures(count: usize, seed: u64) -> Vec<u8> {
         }
     }
     pixels
+}
+
+/// The engine's embeddings of `pixels` are those of the camera's own code, with every table of kernels.
+pub(crate) fn assert_engine_agrees(model: &Model<'_>, pixels: &[u8]) {
+    let mut arena = vec![0; model.header().arena_bytes as usize];
+    for kernels in Int8Kernels::available() {
+        let engine = Int8Engine::new(model, kernels);
+        let mut scratch = Scratch::new(&engine);
+        for picture in pixels.chunks_exact(PICTURE) {
+            let expected = embedder::embed(model, picture, &mut arena);
+            assert_eq!(engine.embed(model, picture, &mut scratch), expected, "{}", kernels.name);
+        }
+    }
 }

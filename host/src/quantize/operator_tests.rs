@@ -2,7 +2,7 @@
 
 use deja_shared::model::{Layer, LayerKind, Model};
 
-use super::fixtures::{INPUT, awake, pictures};
+use super::fixtures::{INPUT, assert_engine_agrees, awake, pictures};
 use super::*;
 use crate::network::builder::{Builder, Filter};
 use crate::network::channel_gate::ChannelGate;
@@ -41,6 +41,7 @@ fn follows(graph: &Graph) -> Quantized {
         assert!(layer.signal_to_noise_db.is_none_or(|db| db > 27.0), "{layer:?} of {fidelity:#?}");
     }
     assert!(fidelity.least_cosine > 0.999, "{fidelity:#?}");
+    assert_engine_agrees(&Model::parse(&quantized.bytes).unwrap(), &pictures);
     quantized
 }
 

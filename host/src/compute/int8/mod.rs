@@ -11,7 +11,7 @@ mod pack;
 pub use layout::{Halo, Layout, SLACK};
 pub use pack::{Channelwise, Matrix, Order};
 
-use deja_firmware::kernels::{OutputRange, Window};
+use deja_firmware::kernels::{OutputRange, Summand, Window};
 
 use super::simd::int8;
 
@@ -26,6 +26,37 @@ pub struct Windowed<'a, C> {
     pub range: OutputRange,
     /// What is read, and how it lies; its halo covers what the window reaches.
     pub input: (&'a [u8], Layout),
+    /// What is written, and how it is to lie.
+    pub output: (&'a mut [u8], Layout),
+}
+
+/// The sum of an activation and of a convolution of another: `deja_firmware::kernels::PointwiseAdd` for any window.
+#[derive(Debug)]
+pub struct ConvolutionAdd<'a> {
+    /// The convolution, and where the sum goes.
+    pub convolution: Windowed<'a, Matrix>,
+    /// The other summand.
+    pub summand: (&'a [u8], Layout),
+    /// How it enters.
+    pub rule: Summand,
+}
+
+/// An activation whose channels are scaled, perhaps added to another: `deja_firmware::kernels::ChannelScale` and
+/// `ChannelScaleAdd` on rows with halos.
+#[derive(Debug)]
+pub struct Scale<'a> {
+    /// What is scaled.
+    pub input: (&'a [u8], Layout),
+    /// One factor a channel, q + 128.
+    pub gate: &'a [u8],
+    /// Those of the input and of the gate.
+    pub zero_points: [i8; 2],
+    /// From the product to the output.
+    pub multiplier: i32,
+    /// What is added, and how it enters.
+    pub summand: Option<(&'a [u8], Layout, Summand)>,
+    /// Where results lie.
+    pub range: OutputRange,
     /// What is written, and how it is to lie.
     pub output: (&'a mut [u8], Layout),
 }
@@ -71,12 +102,16 @@ pub struct Int8Kernels {
     pub order: Order,
     /// Dense convolution.
     pub convolution: fn(Windowed<'_, Matrix>),
+    /// Dense convolution and a sum.
+    pub convolution_add: fn(ConvolutionAdd<'_>),
     /// The accumulators of a matrix on one row of values, of which any bytes may follow up to a multiple of four.
     pub accumulate: fn(&Matrix, &[u8], &mut Vec<i32>),
     /// Depthwise convolution.
     pub depthwise: fn(Windowed<'_, Channelwise>),
     /// Sum of two.
     pub add: fn(Add<'_>),
+    /// Scaled channels.
+    pub scale: fn(Scale<'_>),
     /// Mean over positions.
     pub pool: fn(Pool<'_>),
 }
@@ -126,6 +161,11 @@ pub fn biased(q: i8) -> u8 {
     q.cast_unsigned() ^ 0x80
 }
 
+/// The q of q + 128.
+pub fn unbiased(byte: u8) -> i8 {
+    (byte ^ 0x80).cast_signed()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +182,6 @@ mod tests {
     #[test]
     fn bytes_are_values_plus_128() {
         assert_eq!([-128, -1, 0, 127].map(biased), [0, 127, 128, 255]);
+        assert_eq!([0, 127, 128, 255].map(unbiased), [-128, -1, 0, 127]);
     }
 }

@@ -3,6 +3,7 @@
 //! The plan packs every layer's constants once and gives each activation a buffer with the halo that the windows over
 //! it need. What the kernels of [`crate::compute::int8`] do not know runs with the camera's own.
 
+mod curves;
 mod plan;
 mod run;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 
 pub use run::Scratch;
 
+use self::curves::Curve;
 use deja_firmware::kernels::{OutputRange, Window};
 use deja_shared::model::Layer;
 
@@ -49,10 +51,18 @@ struct Step {
 #[derive(Debug, Clone)]
 enum Work {
     Convolution(Matrix, Window),
+    PointwiseAdd(Matrix),
     Depthwise(Channelwise, Window),
     Add,
     Pool,
-    /// The raw embedding.
+    MaxPool(Window),
+    /// Scaled channels, perhaps with a sum.
+    Scale,
+    /// A function of one variable: one for all channels, or one a channel.
+    Curve(Vec<Curve>),
+    /// The channels of two inputs, each by its function.
+    Concat([Curve; 2]),
+    /// The raw embedding by a matrix.
     Last(Matrix),
     /// The camera's own kernel.
     Reference,

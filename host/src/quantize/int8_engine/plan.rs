@@ -3,11 +3,11 @@
 use deja_firmware::kernels::{OutputRange, Parameters, Window};
 use deja_shared::model::{Layer, LayerKind, Model};
 
-use super::{Int8Engine, Place, Step, Work};
+use super::{Int8Engine, Place, Step, Work, curves};
 use crate::compute::int8::{Channelwise, Halo, Int8Kernels, Layout, Matrix, biased};
 
 /// What a pointwise convolution or a matrix slides over its input.
-const ONE: Window = Window { kernel_height: 1, kernel_width: 1, stride: 1, padding_top: 0, padding_left: 0 };
+pub(super) const ONE: Window = Window { kernel_height: 1, kernel_width: 1, stride: 1, padding_top: 0, padding_left: 0 };
 
 impl Int8Engine {
     /// A plan for `model` with the kernels `kernels`.
@@ -27,7 +27,7 @@ impl Int8Engine {
     fn assign_buffers(&mut self) {
         let mut last_reader = vec![0; self.places.len()];
         for (number, step) in self.steps.iter().enumerate() {
-            inputs(&step.layer).for_each(|input| last_reader[input] = number);
+            step.layer.inputs().for_each(|input| last_reader[usize::from(input)] = number);
         }
         let mut free: Vec<usize> = vec![];
         for activation in 0..self.places.len() {
@@ -47,14 +47,10 @@ impl Int8Engine {
     }
 }
 
-/// The activations that a layer reads.
-pub(super) fn inputs(layer: &Layer) -> impl Iterator<Item = usize> + use<> {
-    layer.inputs().map(usize::from)
-}
-
 fn places(model: &Model<'_>) -> Vec<Place> {
     let mut halos = vec![Halo::default(); model.tensor_count()];
     for layer in model.layers() {
+        // A pool takes its maxima of what lies inside.
         if matches!(layer.kind, LayerKind::Convolution | LayerKind::Depthwise) {
             let [input, output] = [layer.input, layer.output].map(|number| model.tensor(number).shape);
             let halo = &mut halos[usize::from(layer.input)];
@@ -70,28 +66,48 @@ fn places(model: &Model<'_>) -> Vec<Place> {
     model.tensors().zip(halos).take(raw).map(place).collect()
 }
 
-/// The fast way to compute a layer; none where a kernel cannot take its weights.
+/// The fast way to compute a layer; none where there is no need of one, or a kernel cannot take its weights.
 fn work(model: &Model<'_>, layer: &Layer, kernels: &Int8Kernels) -> Option<Work> {
     let (order, parameters) = (&kernels.order, Parameters::of(model, layer));
     let window = Window::of(layer);
     match layer.kind {
-        LayerKind::Convolution if layer.groups == 1 => {
+        LayerKind::Convolution => {
+            let (input, groups) = (model.tensor(layer.input).shape.channels, layer.groups.into());
+            let weights = ungrouped(parameters.weights, parameters.biases.len(), input.into(), groups);
+            let parameters = Parameters { weights: &weights, ..parameters };
             let matrix = Matrix::pack(order, &parameters, window.kernel_height.into())?;
             Some(Work::Convolution(matrix, window))
         }
         LayerKind::Pointwise => Some(Work::Convolution(Matrix::pack(order, &parameters, 1)?, ONE)),
+        LayerKind::PointwiseAdd => Some(Work::PointwiseAdd(Matrix::pack(order, &parameters, 1)?)),
         LayerKind::Depthwise => {
             let width = model.tensor(layer.output).shape.width.into();
             Some(Work::Depthwise(Channelwise::pack(order, &parameters, &window, width)?, window))
         }
-        // A vector, and without ReLU.
-        LayerKind::FullyConnected if layer.low < 0 && model.tensor(layer.input).shape.positions() == 1 => {
-            Some(Work::Last(Matrix::pack(order, &parameters, 1)?))
-        }
+        LayerKind::FullyConnected => Some(Work::Last(Matrix::pack(order, &parameters, 1)?)),
         LayerKind::Add => Some(Work::Add),
         LayerKind::GlobalAveragePool => Some(Work::Pool),
-        _ => None,
+        LayerKind::MaxPool => Some(Work::MaxPool(window)),
+        LayerKind::ChannelScale | LayerKind::ChannelScaleAdd => Some(Work::Scale),
+        LayerKind::Lookup | LayerKind::PRelu => Some(Work::Curve(curves::of(model, layer))),
+        LayerKind::Concat => {
+            let curves = curves::of(model, layer);
+            Some(Work::Concat([curves.first()?.clone(), curves.last()?.clone()]))
+        }
+        LayerKind::GeneralizedMeanPool | LayerKind::Widen => None,
     }
+}
+
+/// Weights `[out][taps][in / groups]` as those of a dense convolution, `[out][taps][in]`: zero for other groups.
+fn ungrouped(weights: &[i8], outputs: usize, inputs: usize, groups: usize) -> Vec<i8> {
+    let group = inputs / groups;
+    let taps = weights.len() / outputs / group;
+    let mut dense = vec![0; outputs * taps * inputs];
+    for (row, values) in weights.chunks_exact(group).enumerate() {
+        let number = row / taps / (outputs / groups);
+        dense[row * inputs + number * group..][..group].copy_from_slice(values);
+    }
+    dense
 }
 
 /// The model's pixel table in bytes, unless it changes nothing.

@@ -1,29 +1,17 @@
 //! Whole models: the engine against the camera's own code, bit for bit, with every table of kernels.
 
-use deja_firmware::embedder::{self, EmbedError};
+use deja_firmware::embedder::EmbedError;
 use deja_shared::model::{LayerKind, Model};
 
 use super::{Int8Engine, Scratch, Work};
 use crate::compute::int8::Int8Kernels;
 use crate::network::{Graph, by_name};
 use crate::progress::Silent;
-use crate::quantize::fixtures::{INPUT, PICTURE, awake, network, pictures};
+use crate::quantize::fixtures::{INPUT, PICTURE, assert_engine_agrees, awake, network, pictures};
 use crate::quantize::{AlignedBytes, Settings, quantize};
 
 fn model(graph: &Graph) -> AlignedBytes {
     quantize(graph, &pictures(4, 9), &Settings::default(), &Silent).expect("a network that quantizes").bytes
-}
-
-fn assert_same(model: &Model<'_>, pixels: &[u8]) {
-    let mut arena = vec![0; model.header().arena_bytes as usize];
-    for kernels in Int8Kernels::available() {
-        let engine = Int8Engine::new(model, kernels);
-        let mut scratch = Scratch::new(&engine);
-        for picture in pixels.chunks_exact(PICTURE) {
-            let expected = embedder::embed(model, picture, &mut arena);
-            assert_eq!(engine.embed(model, picture, &mut scratch), expected, "{}", kernels.name);
-        }
-    }
 }
 
 #[test]
@@ -34,17 +22,20 @@ fn embeddings_are_the_cameras() {
         let bytes = model(&graph);
         let mut pixels = pictures(3, 5);
         pixels.extend([vec![0; PICTURE], vec![255; PICTURE], vec![128; PICTURE]].concat());
-        assert_same(&Model::parse(&bytes).expect("a checked model"), &pixels);
+        assert_engine_agrees(&Model::parse(&bytes).expect("a checked model"), &pixels);
     }
 }
 
 #[test]
 fn no_layer_of_the_networks_here_needs_the_plain_loops() {
-    let bytes = model(&network(2));
-    let model = Model::parse(&bytes).expect("a checked model");
-    for kernels in Int8Kernels::available() {
-        let engine = Int8Engine::new(&model, kernels);
-        assert!(!engine.steps.iter().any(|step| matches!(step.work, Work::Reference)));
+    for name in ["deja_nano", "osnet_x0.25", "mobilenet_v2_0.35"] {
+        let bytes = model(&awake(by_name(name, INPUT, 48, 3).expect("a known name"), 3));
+        let model = Model::parse(&bytes).expect("a checked model");
+        for kernels in Int8Kernels::available() {
+            let engine = Int8Engine::new(&model, kernels);
+            let plain = |step: &&super::Step| matches!(step.work, Work::Reference);
+            assert_eq!(engine.steps.iter().find(plain).map(|step| step.layer.kind), None, "{name}");
+        }
     }
 }
 
@@ -67,7 +58,7 @@ fn weights_that_the_kernels_do_not_take_run_in_the_plain_loops() {
         assert_eq!(engine.steps.iter().filter(|step| matches!(step.work, Work::Reference)).count(), 4);
         assert!(engine.table.is_some());
     }
-    assert_same(&changed, &pictures(2, 6));
+    assert_engine_agrees(&changed, &pictures(2, 6));
 }
 
 #[test]

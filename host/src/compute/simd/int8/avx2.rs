@@ -75,6 +75,30 @@ impl ByteLanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn widen(from: *const u8) -> __m256i {
+        // SAFETY: the caller has the instruction set and vouches for the pointer.
+        unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn all(value: i32) -> __m256i {
+        // SAFETY: the caller has the instruction set.
+        unsafe { _mm256_set1_epi32(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: the caller has the instruction set.
+        unsafe { _mm256_sub_epi32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: the caller has the instruction set.
+        unsafe { _mm256_mullo_epi32(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn store_sums(sums: __m256i, to: *mut i32) {
         // SAFETY: the caller has the instruction set and vouches for the pointer.
         unsafe { _mm256_storeu_si256(to.cast(), sums) }
@@ -138,12 +162,23 @@ impl ByteLanes for Avx2 {
     #[inline(always)]
     unsafe fn requantize(sums: __m256i, multipliers: [__m256i; 2], range: Range) -> __m256i {
         // SAFETY: the caller has the instruction set.
+        unsafe { upper(products(sums, multipliers), range) }
+    }
+
+    #[inline(always)]
+    unsafe fn requantize_with(
+        sums: __m256i,
+        multipliers: [__m256i; 2],
+        (difference, factors): (__m256i, [__m256i; 2]),
+        range: Range,
+    ) -> __m256i {
+        // SAFETY: the caller has the instruction set.
         unsafe {
-            let even = _mm256_add_epi64(_mm256_mul_epi32(sums, multipliers[0]), range.rounding);
-            let odd = _mm256_mul_epi32(_mm256_srli_epi64::<32>(sums), multipliers[1]);
-            let odd = _mm256_add_epi64(odd, range.rounding);
-            // The upper halves: those of the even ones go down, those of the odd ones are in place.
-            _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd)
+            let [even, odd] = products(sums, multipliers);
+            let [other_even, other_odd] = products(difference, factors);
+            let even = _mm256_add_epi64(even, _mm256_slli_epi64::<8>(other_even));
+            let odd = _mm256_add_epi64(odd, _mm256_slli_epi64::<8>(other_odd));
+            upper([even, odd], range)
         }
     }
 
@@ -178,5 +213,29 @@ impl ByteLanes for Avx2 {
                 copy_first(&all, to, count);
             }
         }
+    }
+}
+
+/// Those of the even lanes, then of the odd ones, in 64 bits.
+///
+/// # Safety
+/// Needs the instruction set.
+#[inline(always)]
+unsafe fn products(a: __m256i, b: [__m256i; 2]) -> [__m256i; 2] {
+    // SAFETY: the caller has the instruction set.
+    unsafe { [_mm256_mul_epi32(a, b[0]), _mm256_mul_epi32(_mm256_srli_epi64::<32>(a), b[1])] }
+}
+
+/// Rounds and drops the lower 32 bits, and adds the zero point.
+///
+/// # Safety
+/// Needs the instruction set.
+#[inline(always)]
+unsafe fn upper([even, odd]: [__m256i; 2], range: Range) -> __m256i {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let [even, odd] = [_mm256_add_epi64(even, range.rounding), _mm256_add_epi64(odd, range.rounding)];
+        // The upper halves: those of the even ones go down, those of the odd ones are in place.
+        _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd)
     }
 }

@@ -70,6 +70,30 @@ impl ByteLanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn widen(from: *const u8) -> __m512i {
+        // SAFETY: the caller has the instruction set and vouches for the pointer.
+        unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())) }
+    }
+
+    #[inline(always)]
+    unsafe fn all(value: i32) -> __m512i {
+        // SAFETY: the caller has the instruction set.
+        unsafe { _mm512_set1_epi32(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: the caller has the instruction set.
+        unsafe { _mm512_sub_epi32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: the caller has the instruction set.
+        unsafe { _mm512_mullo_epi32(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn store_sums(sums: __m512i, to: *mut i32) {
         // SAFETY: the caller has the instruction set and vouches for the pointer.
         unsafe { _mm512_storeu_si512(to.cast(), sums) }
@@ -129,12 +153,23 @@ impl ByteLanes for Avx512 {
     #[inline(always)]
     unsafe fn requantize(sums: __m512i, multipliers: [__m512i; 2], range: Range) -> __m512i {
         // SAFETY: the caller has the instruction set.
+        unsafe { upper(products(sums, multipliers), range) }
+    }
+
+    #[inline(always)]
+    unsafe fn requantize_with(
+        sums: __m512i,
+        multipliers: [__m512i; 2],
+        (difference, factors): (__m512i, [__m512i; 2]),
+        range: Range,
+    ) -> __m512i {
+        // SAFETY: the caller has the instruction set.
         unsafe {
-            let even = _mm512_add_epi64(_mm512_mul_epi32(sums, multipliers[0]), range.rounding);
-            let odd = _mm512_mul_epi32(_mm512_srli_epi64::<32>(sums), multipliers[1]);
-            let odd = _mm512_add_epi64(odd, range.rounding);
-            // The upper halves: those of the even ones go down, those of the odd ones are in place.
-            _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even)
+            let [even, odd] = products(sums, multipliers);
+            let [other_even, other_odd] = products(difference, factors);
+            let even = _mm512_add_epi64(even, _mm512_slli_epi64::<8>(other_even));
+            let odd = _mm512_add_epi64(odd, _mm512_slli_epi64::<8>(other_odd));
+            upper([even, odd], range)
         }
     }
 
@@ -165,5 +200,29 @@ impl ByteLanes for Avx512 {
                 _mm512_mask_storeu_epi8(to.cast(), (1 << count) - 1, bytes);
             }
         }
+    }
+}
+
+/// Those of the even lanes, then of the odd ones, in 64 bits.
+///
+/// # Safety
+/// Needs the instruction set.
+#[inline(always)]
+unsafe fn products(a: __m512i, b: [__m512i; 2]) -> [__m512i; 2] {
+    // SAFETY: the caller has the instruction set.
+    unsafe { [_mm512_mul_epi32(a, b[0]), _mm512_mul_epi32(_mm512_srli_epi64::<32>(a), b[1])] }
+}
+
+/// Rounds and drops the lower 32 bits, and adds the zero point.
+///
+/// # Safety
+/// Needs the instruction set.
+#[inline(always)]
+unsafe fn upper([even, odd]: [__m512i; 2], range: Range) -> __m512i {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let [even, odd] = [_mm512_add_epi64(even, range.rounding), _mm512_add_epi64(odd, range.rounding)];
+        // The upper halves: those of the even ones go down, those of the odd ones are in place.
+        _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even)
     }
 }

@@ -41,6 +41,14 @@ pub trait ByteLanes: Copy {
     unsafe fn weights(from: *const i8) -> Self::Weights;
     /// N accumulators.
     unsafe fn sums(from: *const i32) -> Self::Sums;
+    /// N bytes without sign, in 32 bits.
+    unsafe fn widen(from: *const u8) -> Self::Sums;
+    /// N times `value`.
+    unsafe fn all(value: i32) -> Self::Sums;
+    /// a − b, modulo 2³².
+    unsafe fn subtract(a: Self::Sums, b: Self::Sums) -> Self::Sums;
+    /// a·b, modulo 2³².
+    unsafe fn multiply(a: Self::Sums, b: Self::Sums) -> Self::Sums;
     /// N accumulators.
     unsafe fn store_sums(sums: Self::Sums, to: *mut i32);
     /// sums + Σ over four products each: (value + OFFSET)·weight.
@@ -56,6 +64,13 @@ pub trait ByteLanes: Copy {
     unsafe fn range(range: OutputRange) -> Self::Range;
     /// 128 + zero point + (sums·multiplier + 2³¹) >> 32, not yet clamped.
     unsafe fn requantize(sums: Self::Sums, multipliers: Self::Multipliers, range: Self::Range) -> Self::Sums;
+    /// The same with difference·factor·2⁸ added before the shift.
+    unsafe fn requantize_with(
+        sums: Self::Sums,
+        multipliers: Self::Multipliers,
+        summand: (Self::Sums, Self::Multipliers),
+        range: Self::Range,
+    ) -> Self::Sums;
     /// Clamps, and writes the first `count` of N bytes (all where it is more).
     unsafe fn store(values: Self::Sums, range: Self::Range, to: *mut u8, count: usize);
     /// Clamps what stands in the order of [`ByteLanes::weave`], and writes the first `count` of 4·N bytes.

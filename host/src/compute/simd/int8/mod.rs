@@ -16,6 +16,7 @@ mod lanes;
 #[cfg(target_arch = "aarch64")]
 pub mod neon;
 mod product;
+mod scale;
 #[cfg(test)]
 mod twins;
 
@@ -24,10 +25,12 @@ macro_rules! instantiate {
     ($name:literal, $lanes:ty, $features:literal) => {
         instantiate! { @functions $lanes, $features,
             fn convolution(job: Windowed<'_, Matrix>) = product::convolution, if product::check(&job);
+            fn convolution_add(job: ConvolutionAdd<'_>) = product::convolution_add, if product::check_add(&job);
             fn accumulate(matrix: &Matrix, row: &[u8], sums: &mut Vec<i32>)
                 = product::accumulate, if product::check_row(matrix, row);
             fn depthwise(job: Windowed<'_, Channelwise>) = depthwise::depthwise, if depthwise::check(&job);
             fn add(job: Add<'_>) = elementwise::add, if elementwise::check_add(&job);
+            fn scale(job: Scale<'_>) = scale::scale, if scale::check(&job);
             fn pool(job: Pool<'_>) = elementwise::pool, if elementwise::check_pool(&job);
         }
 
@@ -36,17 +39,21 @@ macro_rules! instantiate {
             name: $name,
             order: Order { lanes: <$lanes>::N, place: <$lanes>::place, offset: <$lanes>::OFFSET },
             convolution,
+            convolution_add,
             accumulate,
             depthwise,
             add,
+            scale,
             pool,
         };
     };
     (@functions $lanes:ty, $features:literal, $(
         fn $function:ident($($argument:ident: $type:ty),*) = $module:ident::$generic:ident, if $check:expr;
     )*) => {
-        use super::{depthwise, elementwise, product};
-        use crate::compute::int8::{Add, Channelwise, Int8Kernels, Matrix, Order, Pool, Windowed};
+        use super::{depthwise, elementwise, product, scale};
+        use crate::compute::int8::{
+            Add, Channelwise, ConvolutionAdd, Int8Kernels, Matrix, Order, Pool, Scale, Windowed,
+        };
 
         $(fn $function($($argument: $type),*) {
             #[target_feature(enable = $features)]

@@ -68,6 +68,33 @@ impl<const DOT: bool> ByteLanes for Neon<DOT> {
     }
 
     #[inline(always)]
+    unsafe fn widen(from: *const u8) -> int32x4_t {
+        // SAFETY: the caller has the instruction set and vouches for the pointer.
+        unsafe {
+            let bytes = vreinterpret_u8_u32(vdup_n_u32(from.cast::<u32>().read_unaligned()));
+            vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn all(value: i32) -> int32x4_t {
+        // SAFETY: the caller has the instruction set.
+        unsafe { vdupq_n_s32(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn subtract(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        // SAFETY: the caller has the instruction set.
+        unsafe { vsubq_s32(a, b) }
+    }
+
+    #[inline(always)]
+    unsafe fn multiply(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        // SAFETY: the caller has the instruction set.
+        unsafe { vmulq_s32(a, b) }
+    }
+
+    #[inline(always)]
     unsafe fn store_sums(sums: int32x4_t, to: *mut i32) {
         // SAFETY: the caller has the instruction set and vouches for the pointer.
         unsafe { vst1q_s32(to, sums) }
@@ -143,11 +170,22 @@ impl<const DOT: bool> ByteLanes for Neon<DOT> {
     #[inline(always)]
     unsafe fn requantize(sums: int32x4_t, multipliers: int32x4_t, range: Range) -> int32x4_t {
         // SAFETY: the caller has the instruction set.
+        unsafe { upper(products(sums, multipliers), range) }
+    }
+
+    #[inline(always)]
+    unsafe fn requantize_with(
+        sums: int32x4_t,
+        multipliers: int32x4_t,
+        (difference, factors): (int32x4_t, int32x4_t),
+        range: Range,
+    ) -> int32x4_t {
+        // SAFETY: the caller has the instruction set.
         unsafe {
-            let low = vmull_s32(vget_low_s32(sums), vget_low_s32(multipliers));
-            let high = vmull_high_s32(sums, multipliers);
-            let [low, high] = [vaddq_s64(low, range.rounding), vaddq_s64(high, range.rounding)];
-            vcombine_s32(vshrn_n_s64::<32>(low), vshrn_n_s64::<32>(high))
+            let [low, high] = products(sums, multipliers);
+            let [other_low, other_high] = products(difference, factors);
+            let low = vaddq_s64(low, vshlq_n_s64::<8>(other_low));
+            upper([low, vaddq_s64(high, vshlq_n_s64::<8>(other_high))], range)
         }
     }
 
@@ -180,5 +218,28 @@ impl<const DOT: bool> ByteLanes for Neon<DOT> {
                 copy_first(&all, to, count);
             }
         }
+    }
+}
+
+/// Those of the lower two lanes, then of the upper two, in 64 bits.
+///
+/// # Safety
+/// Needs the instruction set.
+#[inline(always)]
+unsafe fn products(a: int32x4_t, b: int32x4_t) -> [int64x2_t; 2] {
+    // SAFETY: the caller has the instruction set.
+    unsafe { [vmull_s32(vget_low_s32(a), vget_low_s32(b)), vmull_high_s32(a, b)] }
+}
+
+/// Rounds and drops the lower 32 bits, and adds the zero point.
+///
+/// # Safety
+/// Needs the instruction set.
+#[inline(always)]
+unsafe fn upper([low, high]: [int64x2_t; 2], range: Range) -> int32x4_t {
+    // SAFETY: the caller has the instruction set.
+    unsafe {
+        let [low, high] = [vaddq_s64(low, range.rounding), vaddq_s64(high, range.rounding)];
+        vcombine_s32(vshrn_n_s64::<32>(low), vshrn_n_s64::<32>(high))
     }
 }

@@ -1,11 +1,16 @@
 //! Every table against a camera's plain loops, bit for bit, over random shapes and values and the extremes of both.
 
-use deja_firmware::kernels::{self as firmware, GlobalAveragePool, OutputRange, Parameters, Window, reference};
+use deja_firmware::kernels::{
+    self as firmware, ChannelScale, ChannelScaleAdd, GlobalAveragePool, OutputRange, Parameters, PointwiseAdd, Summand,
+    Window, reference,
+};
 use deja_shared::tensor::{Shape, View, ViewMut};
 use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 
-use crate::compute::int8::{Add, Channelwise, Halo, Int8Kernels, Layout, Matrix, Pool, Windowed, biased};
+use crate::compute::int8::{
+    Add, Channelwise, ConvolutionAdd, Halo, Int8Kernels, Layout, Matrix, Pool, Scale, Windowed, biased, unbiased,
+};
 
 fn values(n: usize) -> impl Strategy<Value = Vec<i8>> {
     prop_oneof![vec_of(any::<i8>(), n), vec_of(prop::sample::select(vec![-128_i8, 127]), n), Just(vec![-128; n])]
@@ -129,7 +134,7 @@ fn spread(layout: &Layout, values: &[i8], zero_point: i8) -> Vec<u8> {
 
 /// Values out of a layout, all of whose other bytes are 77.
 fn collect(layout: &Layout, bytes: &[u8]) -> Result<Vec<i8>, TestCaseError> {
-    let values: Vec<i8> = layout.rows(bytes).flatten().map(|byte| byte.wrapping_sub(128).cast_signed()).collect();
+    let values: Vec<i8> = layout.rows(bytes).flatten().map(|byte| unbiased(*byte)).collect();
     let mut rest = bytes.to_vec();
     layout.clear_halo(&mut rest, 0);
     let (cleared, kept) = (rest.iter().zip(bytes)).fold((0, 0), |(cleared, kept), (rest, byte)| {
@@ -139,6 +144,20 @@ fn collect(layout: &Layout, bytes: &[u8]) -> Result<Vec<i8>, TestCaseError> {
     prop_assert_eq!(cleared, kept, "the halo was written to");
     prop_assert!(bytes[layout.bytes() - 64..].iter().all(|byte| *byte == 77), "the slack was written to");
     Ok(values)
+}
+
+/// Two activations of one shape.
+fn alike() -> impl Strategy<Value = (Shape, [Vec<i8>; 2])> {
+    (1..6_u16, 1..6_u16, 1..150_u16).prop_flat_map(|(height, width, channels)| {
+        let shape = Shape::new(height, width, channels);
+        let values = || values(shape.len() as usize);
+        (Just(shape), [values(), values()])
+    })
+}
+
+fn summand() -> impl Strategy<Value = Summand> {
+    let multiplier = prop_oneof![0..(1 << 26), any::<i32>(), Just(i32::MAX)];
+    (any::<i8>(), multiplier).prop_map(|(zero_point, multiplier)| Summand { zero_point, multiplier })
 }
 
 proptest! {
@@ -184,19 +203,71 @@ proptest! {
     }
 
     #[test]
-    fn add(
-        (shape, a, b) in (1..6_u16, 1..6_u16, 1..150_u16).prop_flat_map(|(height, width, channels)| {
-            let shape = Shape::new(height, width, channels);
-            (Just(shape), values(shape.len() as usize), values(shape.len() as usize))
+    fn pointwise_add(
+        (shape, [input, sum], (weights, biases, multipliers)) in alike().prop_flat_map(|(shape, values)| {
+            let n = usize::from(shape.channels);
+            (Just(shape), Just(values), (weights(n * n), biases(n), multipliers(n)))
         }),
+        (rule, range) in (summand(), range()),
+    ) {
+        let parameters = Parameters { weights: &weights, biases: &biases, multipliers: &multipliers };
+        let (view, mut expected) = (View { shape, data: &input }, sum.clone());
+        let values = &mut expected;
+        reference::pointwise_add(PointwiseAdd { input: view, parameters, summand: rule, range, values });
+        let halo = Halo { top: 1, left: 2, bottom: 0, right: 1 };
+        let [from, from_sum, to] = [halo, Halo::default(), halo].map(|halo| Layout::new(shape, halo));
+        let (bytes, bytes_sum) = (spread(&from, &input, 3), spread(&from_sum, &sum, -9));
+        let window = Window { kernel_height: 1, kernel_width: 1, stride: 1, padding_top: 0, padding_left: 0 };
+        for kernels in Int8Kernels::available() {
+            let constants = &Matrix::pack(&kernels.order, &parameters, 1).expect("no weight of −128");
+            let mut output = vec![77; to.bytes()];
+            let convolution = Windowed { constants, window, range, input: (&bytes, from), output: (&mut output, to) };
+            (kernels.convolution_add)(ConvolutionAdd { convolution, summand: (&bytes_sum, from_sum), rule });
+            prop_assert_eq!(&collect(&to, &output)?, &expected, "{}", kernels.name);
+        }
+    }
+
+    #[test]
+    fn scale(
+        (shape, [map, sum], gate) in alike().prop_flat_map(|(shape, maps)| {
+            (Just(shape), Just(maps), values(shape.channels.into()))
+        }),
+        (zero_points, multiplier) in (any::<[i8; 2]>(), prop_oneof![0..(1 << 26), 0..=i32::MAX]),
+        (rule, with_sum, range) in (summand(), any::<bool>(), range()),
+    ) {
+        let mut expected = if with_sum { sum.clone() } else { map.clone() };
+        let [zero_point, gate_zero_point] = zero_points;
+        let (values, requantizer) = (&mut expected, range.requantizer(multiplier));
+        let scale = ChannelScale { zero_point, gate: &gate, gate_zero_point, requantizer, values };
+        if with_sum {
+            reference::channel_scale_add(ChannelScaleAdd { map: &map, summand: rule, scale });
+        } else {
+            reference::channel_scale(scale);
+        }
+        let halo = Halo { top: 1, left: 2, bottom: 0, right: 1 };
+        let [from, from_sum, to] = [halo, Halo::default(), halo].map(|halo| Layout::new(shape, halo));
+        let (bytes, bytes_sum) = (spread(&from, &map, 3), spread(&from_sum, &sum, -9));
+        let gate: Vec<u8> = gate.iter().map(|g| biased(*g)).collect();
+        for kernels in Int8Kernels::available() {
+            let mut output = vec![77; to.bytes()];
+            let summand = with_sum.then_some((&bytes_sum[..], from_sum, rule));
+            let (input, result) = ((&bytes[..], from), (&mut output[..], to));
+            (kernels.scale)(Scale { input, gate: &gate, zero_points, multiplier, summand, range, output: result });
+            prop_assert_eq!(&collect(&to, &output)?, &expected, "{}", kernels.name);
+        }
+    }
+
+    #[test]
+    fn add(
+        (shape, [a, b]) in alike(),
         factors in prop_oneof![any::<[i16; 2]>(), Just([i16::MIN; 2]), Just([i16::MAX; 2])],
         (bias, multiplier) in (-(1 << 30)..(1 << 30), prop_oneof![0..(1 << 26), 0..=i32::MAX]),
         range in range(),
     ) {
         let mut expected = a.clone();
         let [multiplier_a, multiplier_b] = factors;
-        let requantizer = range.requantizer(multiplier);
-        reference::add(firmware::Add { b: &b, multiplier_a, multiplier_b, bias, requantizer, values: &mut expected });
+        let (values, requantizer) = (&mut expected, range.requantizer(multiplier));
+        reference::add(firmware::Add { b: &b, multiplier_a, multiplier_b, bias, requantizer, values });
         let halo = Halo { top: 1, left: 2, bottom: 0, right: 1 };
         let [from_a, from_b, to] = [Halo::default(), halo, halo].map(|halo| Layout::new(shape, halo));
         let (bytes_a, bytes_b) = (spread(&from_a, &a, 3), spread(&from_b, &b, -9));
@@ -224,7 +295,7 @@ proptest! {
         for kernels in Int8Kernels::available() {
             let mut output = vec![0; expected.len()];
             (kernels.pool)(Pool { input: (&bytes, from), bias, multiplier, range, output: &mut output });
-            let got: Vec<i8> = output.iter().map(|byte| byte.wrapping_sub(128).cast_signed()).collect();
+            let got: Vec<i8> = output.iter().map(|byte| unbiased(*byte)).collect();
             prop_assert_eq!(&got, &expected, "{}", kernels.name);
         }
     }
