@@ -4,6 +4,7 @@
 //! else to standard error; `--json` adds one JSON object. The exit code is 0 only when the work was done, 2 when the
 //! arguments make no sense, and 1 otherwise.
 
+mod adapt;
 mod bench;
 mod context;
 mod demo;
@@ -69,6 +70,7 @@ enum Verb {
     Identify(identify::Args),
     Gallery(gallery::Args),
     Watch(watch::Args),
+    Adapt(adapt::Args),
     Bench(bench::Args),
 }
 
@@ -103,6 +105,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Identify(args) => identify::run(args, &context),
         Verb::Gallery(args) => gallery::run(args, &context),
         Verb::Watch(args) => watch::run(args, &context),
+        Verb::Adapt(args) => adapt::run(args, &context),
         Verb::Bench(args) => bench::run(args, &context),
     }
 }

@@ -129,6 +129,28 @@ pub enum ClientError {
         /// The camera's model.
         camera: Fingerprint,
     },
+    /// A gallery of another model than the one that was named.
+    #[error(
+        "the gallery was enrolled with model {}, not with {}; name the model that it was enrolled with",
+        short(.gallery), short(.model)
+    )]
+    OtherModel {
+        /// The gallery's model.
+        gallery: Fingerprint,
+        /// The model that was named.
+        model: Fingerprint,
+    },
+    /// A gallery without templates.
+    #[error("the gallery holds no templates: enroll somebody first")]
+    EmptyGallery,
+    /// A template that the map to another model makes nothing of.
+    #[error(
+        "a template of `{name}` cannot be mapped: it maps to zero, or is no embedding of that model; enroll again from photographs"
+    )]
+    Unmappable {
+        /// Whose.
+        name: String,
+    },
     /// The gallery does not fit; nothing was written.
     #[error("{templates} templates are to be added, the camera has room for {room}; remove identities first")]
     NoRoom {

@@ -60,6 +60,36 @@ impl GalleryFile {
         std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path)).map_err(failed)
     }
 
+    /// Whether every template is of `model`, and there is one.
+    ///
+    /// # Errors
+    /// [`ClientError::EmptyGallery`], [`ClientError::OtherModel`].
+    pub fn check_model(&self, model: &Fingerprint) -> Result<(), ClientError> {
+        if self.templates.is_empty() {
+            return Err(ClientError::EmptyGallery);
+        }
+        let foreign = self.templates.iter().find(|template| template.fingerprint != *model);
+        let refused = |foreign: &Template| ClientError::OtherModel { gallery: foreign.fingerprint, model: *model };
+        foreign.map_or(Ok(()), |foreign| Err(refused(foreign)))
+    }
+
+    /// The same people with templates of another model: `map` turns each template into one of `model`.
+    ///
+    /// # Errors
+    /// [`ClientError::Unmappable`].
+    pub fn adapted(
+        &self,
+        model: &Fingerprint,
+        map: impl Fn(&Embedding) -> Option<Embedding>,
+    ) -> Result<Self, ClientError> {
+        let adapt = |template: &Template| {
+            let lost = || ClientError::Unmappable { name: template.name.to_string() };
+            let components = map(&template.components).ok_or_else(lost)?;
+            Ok(Template { name: template.name.clone(), fingerprint: *model, components })
+        };
+        Ok(Self::new(self.templates.iter().map(adapt).collect::<Result<_, _>>()?))
+    }
+
     /// How many identities there are.
     pub fn identities(&self) -> usize {
         let names: std::collections::HashSet<_> = self.templates.iter().map(|template| &template.name).collect();
@@ -188,6 +218,24 @@ mod tests {
         assert_eq!(text["templates"][2]["name"], "bo");
         assert_eq!(text["templates"][2]["fingerprint"], "ab".repeat(32));
         assert_eq!(text["templates"][2]["components"], serde_json::json!([-127, 1]));
+    }
+
+    #[test]
+    fn templates_are_adapted_one_by_one_and_keep_their_names() {
+        let other = [7; 32];
+        let adapted = gallery().adapted(&other, |old| Embedding::from_raw(&[5, old.components()[0].into(), 0]).ok());
+        let adapted = adapted.unwrap();
+        assert_eq!((adapted.identities(), adapted.templates.len()), (2, 3));
+        assert_eq!(
+            (adapted.templates[2].name.as_str(), adapted.templates[2].components.components()),
+            ("bo", &[5i8, -127, 0][..])
+        );
+        assert!(adapted.check_model(&other).is_ok());
+        let foreign = adapted.check_model(&[0xab; 32]).unwrap_err();
+        assert!(matches!(foreign, ClientError::OtherModel { gallery: [7, ..], .. }), "{foreign}");
+        assert!(matches!(GalleryFile::new(vec![]).check_model(&other), Err(ClientError::EmptyGallery)));
+        let lost = gallery().adapted(&other, |_| None).unwrap_err();
+        assert!(lost.to_string().contains("ann"), "{lost}");
     }
 
     #[test]

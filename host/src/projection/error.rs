@@ -56,6 +56,22 @@ pub enum ProjectionError {
         /// Name of the network.
         network: String,
     },
+    /// Two models cannot be aligned on so little.
+    #[error(
+        "{pairs} pictures of {identities} identities are too few to learn from; give at least 16 of 5 identities, and better \
+         several times as many pictures as an embedding has components"
+    )]
+    TooFewPairs {
+        /// Pictures in which both models see something.
+        pairs: usize,
+        /// Whom they show.
+        identities: usize,
+    },
+    /// Embeddings of one model that differ in dimension.
+    #[error(
+        "the embeddings of one model differ in their number of components: embed all pictures with the same two models"
+    )]
+    PairDimensions,
     /// An embedding is not finite.
     #[error(transparent)]
     Embeddings(#[from] EvaluationError),

@@ -3,7 +3,12 @@
 //! The cosine treats all directions alike; embeddings do not. [`whitening`] gives every direction the same variance,
 //! [`lda`] every direction the same variance *within* an identity. Both are affine maps of the neck's output, so [`fold`] moves
 //! them into the fully connected layer before it: the network keeps its size, and a camera pays nothing.
+//!
+//! The other use of a map: [`mod@align`] learns how one model's embeddings become another's, so that templates survive a change of
+//! model without the photographs; [`mod@adaptation`] does it with a data set and says what it costs.
 
+pub mod adaptation;
+pub mod align;
 mod error;
 mod fold;
 mod lda;
@@ -11,6 +16,8 @@ mod map;
 mod scatter;
 mod whitening;
 
+pub use adaptation::{Adaptation, AdaptationError, Standing, adapt};
+pub use align::{Alignment, Fidelity, Method, Pair, align};
 pub use error::ProjectionError;
 pub use fold::fold;
 pub use lda::lda;

@@ -1,5 +1,6 @@
 //! The command as a person or a script meets it: exit codes, help, JSON, and errors that say what to do.
 
+mod adapt;
 mod bad_input;
 mod camera;
 mod usage;

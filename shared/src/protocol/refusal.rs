@@ -92,7 +92,10 @@ impl core::fmt::Display for Refusal {
             Self::Blank => f.write_str("the picture has no embedding (it is blank)"),
             Self::Name => f.write_str("a name has 1 to 32 bytes and no control characters"),
             Self::GalleryFull { capacity } => {
-                write!(f, "the gallery is full ({capacity} templates); remove an identity first")
+                write!(
+                    f,
+                    "no further identity or template fits (of at most {capacity} templates); remove an identity first"
+                )
             }
             Self::IdentityFull { capacity } => write!(f, "this identity already has {capacity} templates"),
             Self::NotFound => f.write_str("there is no such identity or template"),

@@ -1,0 +1,224 @@
+//! Templates of one model as another would have made them, and what that costs.
+
+use super::ProjectionError;
+use super::align::{Alignment, Pair, align};
+use crate::dataset::{self, Dataset, DatasetError, Identity, Images, Sample};
+use crate::evaluation::{self, EmbeddingModel, Embeddings, EvaluationError, Ranking};
+use crate::progress::Progress;
+use crate::quantize::{Int8Error, Int8Model, Threshold};
+use deja_shared::embedding::{Embedding, Q15_ONE};
+use deja_shared::model::Fingerprint;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+
+/// A map between two models with its price.
+#[derive(Debug, Clone)]
+pub struct Adaptation {
+    /// The map.
+    pub alignment: Alignment,
+    /// Identities that it was learned on.
+    pub identities: usize,
+    /// The old model on the test pictures.
+    pub old: Standing,
+    /// The new model, with a gallery that it embedded itself.
+    pub native: Standing,
+    /// The new model's probes against the old model's gallery, mapped.
+    pub adapted: Standing,
+    /// Pictures that could not be read.
+    pub skipped: BTreeSet<PathBuf>,
+}
+
+/// How well test identities are found again.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Standing {
+    /// Mean average precision.
+    pub map: f64,
+    /// CMC at rank 1.
+    pub rank1: f64,
+    /// Share of queries whose nearest template is right and reaches the model's threshold; `None` without a threshold.
+    pub recognized: Option<f64>,
+}
+
+/// Why no adaptation was learned.
+#[derive(Debug, thiserror::Error)]
+pub enum AdaptationError {
+    /// Nothing to do.
+    #[error("both models have the fingerprint {}: the templates fit as they are", crate::device::short(.0))]
+    SameModel(Fingerprint),
+    /// Pictures that cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A model that cannot embed.
+    #[error(transparent)]
+    Model(#[from] Int8Error),
+    /// Pairs that teach nothing.
+    #[error(transparent)]
+    Alignment(#[from] ProjectionError),
+    /// Embeddings that cannot be ranked.
+    #[error(transparent)]
+    Evaluation(#[from] EvaluationError),
+}
+
+/// Learns to turn templates of `old` into templates of `new` on the training pictures of `data`, and measures on its queries
+/// and its gallery, of other identities, what a gallery that was adapted finds. All embeddings are the camera's own.
+///
+/// # Errors
+/// [`AdaptationError`]; among it [`DatasetError::NothingToEvaluate`].
+pub fn adapt(
+    old: &Int8Model,
+    new: &Int8Model,
+    data: &Dataset,
+    progress: &dyn Progress,
+) -> Result<Adaptation, AdaptationError> {
+    let fingerprint = |model: &Int8Model| model.model().header().fingerprint;
+    if fingerprint(old) == fingerprint(new) {
+        return Err(AdaptationError::SameModel(fingerprint(new)));
+    }
+    data.check_evaluable()?;
+    let train = Both::of(old, new, &data.train, progress)?;
+    let pairs = train.pairs();
+    let alignment = align(&pairs)?;
+    let query = Both::of(old, new, &data.query, progress)?;
+    let gallery = Both::of(old, new, &data.gallery, progress)?;
+    let mapped: Vec<_> = gallery.old.iter().map(|old| old.as_ref().and_then(|old| alignment.apply(old))).collect();
+    let [old_threshold, new_threshold] = [old, new].map(|model| model.model().header().threshold);
+    let standing = |queries: &[Option<Embedding>], templates: &[Option<Embedding>], threshold| {
+        let ranking = evaluation::rank(&query.table(queries)?, &gallery.table(templates)?)?;
+        Ok::<_, AdaptationError>(Standing::of(&ranking, threshold))
+    };
+    Ok(Adaptation {
+        identities: pairs.iter().map(|pair| pair.identity).collect::<BTreeSet<_>>().len(),
+        old: standing(&query.old, &gallery.old, old_threshold)?,
+        native: standing(&query.new, &gallery.new, new_threshold)?,
+        adapted: standing(&query.new, &mapped, new_threshold)?,
+        skipped: [train.skipped, query.skipped, gallery.skipped].into_iter().flatten().collect(),
+        alignment,
+    })
+}
+
+impl Standing {
+    fn of(ranking: &Ranking, threshold: i16) -> Self {
+        let least = f32::from(threshold) / f32::from(Q15_ONE);
+        let found = |query: &&evaluation::RankedQuery| {
+            query.best.first().is_some_and(|nearest| nearest.correct && nearest.score >= least)
+        };
+        let recognized = ranking.queries.iter().filter(found).count() as f64 / ranking.queries.len().max(1) as f64;
+        let has_threshold = threshold != Threshold::NOBODY.q15;
+        Self { map: ranking.map, rank1: ranking.rank1(), recognized: has_threshold.then_some(recognized) }
+    }
+}
+
+/// Pictures as both models embed them; `None` where a model sees nothing.
+struct Both {
+    old: Vec<Option<Embedding>>,
+    new: Vec<Option<Embedding>>,
+    identities: Vec<Identity>,
+    cameras: Vec<u32>,
+    skipped: Vec<PathBuf>,
+}
+
+impl Both {
+    fn of(
+        old: &Int8Model,
+        new: &Int8Model,
+        samples: &[Sample],
+        progress: &dyn Progress,
+    ) -> Result<Self, AdaptationError> {
+        let images = dataset::load(samples, old.input(), progress)?;
+        let by_old = old.embeddings(&images.pixels, progress)?;
+        if old.input() == new.input() {
+            let by_new = new.embeddings(&images.pixels, progress)?;
+            return Ok(Self::joined((by_old, &images), (by_new, &images)));
+        }
+        let others = dataset::load(samples, new.input(), progress)?;
+        let by_new = new.embeddings(&others.pixels, progress)?;
+        Ok(Self::joined((by_old, &images), (by_new, &others)))
+    }
+
+    /// What both could read.
+    fn joined(old: (Vec<Option<Embedding>>, &Images), new: (Vec<Option<Embedding>>, &Images)) -> Self {
+        let places: HashMap<usize, usize> = new.1.kept.iter().copied().zip(0..).collect();
+        let common = old.1.kept.iter().enumerate().filter_map(|(at, sample)| Some((at, *places.get(sample)?)));
+        let skipped = old.1.skipped.iter().chain(&new.1.skipped).map(|picture| picture.path.clone()).collect();
+        let mut both = Self { old: vec![], new: vec![], identities: vec![], cameras: vec![], skipped };
+        for (at, place) in common {
+            both.old.push(old.0[at].clone());
+            both.new.push(new.0[place].clone());
+            both.identities.push(old.1.identities[at]);
+            both.cameras.push(old.1.cameras[at]);
+        }
+        both
+    }
+
+    /// Those of known identities in which both models see something.
+    fn pairs(&self) -> Vec<Pair> {
+        let pair = |((old, new), identity): ((&Option<Embedding>, &Option<Embedding>), &Identity)| {
+            Some(Pair { old: old.clone()?, new: new.clone()?, identity: identity.known()? })
+        };
+        self.old.iter().zip(&self.new).zip(&self.identities).filter_map(pair).collect()
+    }
+
+    /// Embeddings of these pictures, to be ranked.
+    fn table(&self, embeddings: &[Option<Embedding>]) -> Result<Embeddings, EvaluationError> {
+        let dimension = embeddings.iter().flatten().map(Embedding::dimension).next().unwrap_or(1);
+        let row = |embedding: &Option<Embedding>| match embedding {
+            Some(embedding) => embedding.components().iter().map(|&component| f32::from(component)).collect(),
+            None => vec![0.0; dimension],
+        };
+        let vectors = embeddings.iter().flat_map(row).collect();
+        Embeddings::new(dimension, vectors, self.identities.clone(), self.cameras.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Source;
+    use crate::network::by_name;
+    use crate::progress::Silent;
+    use crate::quantize::fixtures::{INPUT, awake, pictures};
+    use crate::quantize::{Settings, quantize};
+    use std::path::Path;
+
+    /// Sixty patterns, four noisy pictures of each: even random weights know them apart.
+    fn patterns(folder: &Path) -> Dataset {
+        for identity in 0..60 {
+            let pattern = pictures(1, identity);
+            std::fs::create_dir(folder.join(format!("{identity:02}"))).unwrap();
+            for number in 0..4u64 {
+                let speck = |at: usize| ((at as u64 * (2 * number + 1) * 0x9E37_79B9) >> 24) as u8 % 6;
+                let pixels: Vec<u8> = (0..).zip(&pattern).map(|(at, pixel)| pixel.saturating_add(speck(at))).collect();
+                let path = folder.join(format!("{identity:02}/{number}.png"));
+                image::save_buffer(path, &pixels, INPUT[1] as u32, INPUT[0] as u32, image::ColorType::Rgb8).unwrap();
+            }
+        }
+        dataset::open(folder).unwrap()
+    }
+
+    /// Random weights of `seed`, at a picture size of its own.
+    fn model(data: &Dataset, input: [usize; 2], dimension: usize, seed: u64) -> Int8Model {
+        let images = dataset::load(&data.train[..24], input, &Silent).unwrap();
+        let graph = awake(by_name("mobilenet_v2_0.25", input, dimension, seed).unwrap(), seed);
+        let quantized = quantize(&graph, &images.pixels, &Settings::default(), &Silent).unwrap();
+        Int8Model::from_bytes(quantized.bytes).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_adapted_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = patterns(folder.path());
+        let [model, other] = [1, 2].map(|seed| model(&data, [32, 16], 16, seed));
+        let error = adapt(&model, &model, &data, &Silent).unwrap_err();
+        assert!(matches!(error, AdaptationError::SameModel(_)), "{error}");
+        let few = Dataset { train: data.train[..9].to_vec(), ..data.clone() };
+        let error = adapt(&model, &other, &few, &Silent).unwrap_err();
+        assert!(matches!(error, AdaptationError::Alignment(ProjectionError::TooFewPairs { pairs: 9, .. })), "{error}");
+        let mut missing = data.clone();
+        missing.train[0].source = Source::File("nowhere.png".into());
+        let found = adapt(&model, &other, &missing, &Silent).unwrap();
+        assert_eq!(found.alignment.pairs, data.train.len() - 1);
+        assert!(found.skipped.iter().eq([&PathBuf::from("nowhere.png")]), "{:?}", found.skipped);
+        let untested = Dataset { query: vec![], ..data };
+        assert!(matches!(adapt(&model, &other, &untested, &Silent), Err(AdaptationError::Dataset(_))));
+    }
+}
