@@ -77,14 +77,18 @@ pub enum QuantizeError {
     },
     /// The network does not end as the format wants.
     #[error(
-        "the embedding `{node}` has {components} components, but a camera holds a vector of 1 to {MAX_DIMENSION}: train \
-         a network with a shorter one"
+        "the embedding `{node}` is {height}x{width}x{channels}, but a camera holds a vector (1x1) of 1 to {MAX_DIMENSION} \
+         components: put a pool or a fully connected layer behind it"
     )]
     Embedding {
         /// The embedding's node.
         node: String,
-        /// How many it has.
-        components: usize,
+        /// Its rows.
+        height: usize,
+        /// Its columns.
+        width: usize,
+        /// Its channels.
+        channels: usize,
     },
     /// An extent does not fit its field of the format.
     #[error("`{node}` is too large for the format: at most 65535 rows, columns and channels, and 512 layers")]

@@ -1,5 +1,6 @@
 //! From a float graph to the bytes of a `.deja` file, in pipeline order:
 //!
+//! 0. [`shorten`]: a camera holds vectors of limited length; a longer embedding is turned into its main directions;
 //! 1. [`fold_batch_norm`]: batch norms disappear into the layers before them;
 //! 2. [`calibrate`]: training pictures show between which bounds each activation lies;
 //! 3. [`lower`]: bounds become scales, float weights become int8 (`scale` and `weights` hold the arithmetic), activation
@@ -10,7 +11,7 @@
 //! 6. [`mod@compare`]: what quantization cost, layer by layer;
 //! 7. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities.
 //!
-//! [`quantize`] runs 1 to 5, [`quantize_checkpoint`] runs 1 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will
+//! [`quantize`] runs 0 to 5, [`quantize_checkpoint`] runs 0 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will
 //! (through [`int8_engine`], with vector instructions). The arithmetic itself is
 //! `deja_shared::quant`; the file is `deja_shared::model`.
 
@@ -30,6 +31,7 @@ pub mod lower;
 pub mod order;
 pub mod plan_arena;
 pub mod scale;
+pub mod shorten;
 pub mod threshold;
 mod weights;
 
@@ -98,8 +100,9 @@ pub fn quantize(
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Quantized, QuantizeError> {
-    lower::check(graph)?;
-    let graph = fold_batch_norm::fold_batch_norm(graph)?;
+    let graph = shorten::shorten(graph, pictures, progress)?;
+    lower::check(&graph)?;
+    let graph = fold_batch_norm::fold_batch_norm(&graph)?;
     let ranges = calibrate::calibrate(&graph, pictures, settings.method, progress)?;
     let picture = graph.input().len();
     let count = pictures.len() / picture;

@@ -256,9 +256,12 @@ fn a_network_may_end_in_anything() {
     }));
     let last = layers(&made)[2];
     assert_eq!((last.kind, last.low), (LayerKind::FullyConnected, 0));
-    let long = ending(|b, x| b.flatten("flat", x));
-    let error = quantize(&long, &[], &Settings::default(), &Silent).unwrap_err();
-    assert!(error.to_string().contains("`flat` has 1024 components"), "{error}");
+    // 1024 components, of which a camera holds 256: all that six pictures need.
+    let made = follows(&ending(|b, x| b.flatten("flat", x)));
+    assert_eq!(made.graph.dimension(), 256);
+    assert_eq!(layers(&made)[1].kind, LayerKind::FullyConnected);
+    let error = quantize(&ending(|_, x| x), &pictures(2, 1), &Settings::default(), &Silent).unwrap_err();
+    assert!(error.to_string().contains("16x8x8"), "{error}");
 }
 
 /// Nothing but the head's bias is left: every operator in between works on zeros.

@@ -94,13 +94,15 @@ pub fn lower_with(graph: &Graph, ranges: &[Range], residual: Residual) -> Result
 /// What can be told about a graph without calibrating it.
 ///
 /// # Errors
-/// An embedding longer than a camera can hold.
+/// An embedding that is no vector, or longer than a camera can hold.
 pub fn check(graph: &Graph) -> Result<(), QuantizeError> {
     let node = graph.node(graph.embedding);
-    if node.shape.height * node.shape.width != 1 || !(1..=MAX_DIMENSION).contains(&node.shape.channels) {
-        return Err(QuantizeError::Embedding { node: node.name.clone(), components: node.shape.len() });
+    let shape = node.shape;
+    if shape.height * shape.width == 1 && (1..=MAX_DIMENSION).contains(&shape.channels) {
+        return Ok(());
     }
-    Ok(())
+    let [height, width, channels] = [shape.height, shape.width, shape.channels];
+    Err(QuantizeError::Embedding { node: node.name.clone(), height, width, channels })
 }
 
 struct Lowering<'a> {
