@@ -1,6 +1,7 @@
 //! A model by its file: checkpoint, ONNX or `.deja`.
 
 use super::Context;
+use crate::dataset::{self, Dataset};
 use crate::evaluation::EmbeddingModel;
 use crate::import::{ImportError, OnnxModel, Preprocessing, import};
 use crate::network::{FloatModel, Graph};
@@ -64,6 +65,21 @@ pub fn graph(path: &Path, reading: &Reading) -> anyhow::Result<Graph> {
         Some("onnx") => Ok(import(path, reading.pixels)?),
         _ => anyhow::bail!("{}: no float network; give a checkpoint (.safetensors) or an .onnx file", path.display()),
     }
+}
+
+/// What a run left in the checkpoint at `path`, and the data set at `data`, which it was trained on. An ONNX network is
+/// taken for one that such a run has left.
+///
+/// # Errors
+/// As [`graph`]; a data set that cannot be opened, or with too few identities.
+pub fn trained(path: &Path, reading: &Reading, data: &Path) -> anyhow::Result<(Checkpoint, Dataset)> {
+    if ending(path) == Some("safetensors") {
+        reading.only_for_onnx(path)?;
+        return Ok((Checkpoint::load(path)?, dataset::open(data)?));
+    }
+    let graph = graph(path, reading)?;
+    let data = dataset::open(data)?;
+    Ok((Checkpoint::imported(graph, &data)?, data))
 }
 
 impl Reading {

@@ -1,19 +1,20 @@
 //! `deja quantize`: a trained network becomes a file for cameras.
 
 use super::Context;
+use super::model::{Reading, trained};
 use crate::dataset;
 use crate::device::cosine;
 use crate::hexadecimal::hexadecimal;
 use crate::quantize::from_checkpoint::CALIBRATION;
 use crate::quantize::{Choice, Fidelity, Int8Model, Method, Policy, Settings, Shipped, quantize_checkpoint};
-use crate::training::Checkpoint;
 use anyhow::Context as _;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "EXAMPLES:
   deja quantize run/model.safetensors synthetic --out model.deja
-  deja quantize run/model.safetensors market1501/ --out model.deja --fpir 0.001 --identities 50";
+  deja quantize run/model.safetensors market1501/ --out model.deja --fpir 0.001 --identities 50
+  deja quantize network.onnx market1501/ --out model.deja";
 
 /// Quantizes a trained network to int8 and writes the file that cameras run
 ///
@@ -22,7 +23,7 @@ const EXAMPLES: &str = "EXAMPLES:
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Checkpoint (.safetensors) that `deja train` wrote
+    /// Checkpoint (.safetensors) that `deja train` wrote, or .onnx
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// The training set
@@ -31,6 +32,8 @@ pub struct Args {
     /// Model file to write
     #[arg(long, value_name = "MODEL.deja")]
     out: PathBuf,
+    #[command(flatten)]
+    reading: Reading,
     /// Pictures to calibrate with
     #[arg(long, default_value_t = CALIBRATION, value_name = "N")]
     pictures: usize,
@@ -71,14 +74,7 @@ struct Threshold {
 /// # Errors
 /// An unusable checkpoint or data set, a network that cannot be lowered, a file that cannot be written.
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
-    let ending = args.model.extension().and_then(|ending| ending.to_str());
-    anyhow::ensure!(
-        ending == Some("safetensors"),
-        "{}: only checkpoints of `deja train` (.safetensors) can be quantized",
-        args.model.display()
-    );
-    let checkpoint = Checkpoint::load(&args.model)?;
-    let data = dataset::open(&args.data)?;
+    let (checkpoint, data) = trained(&args.model, &args.reading, &args.data)?;
     let method = if args.percentile < 100.0 { Method::Percentile(args.percentile) } else { Method::MinMax };
     let settings = Settings { method, ..Settings::default() };
     let policy = Policy { fpir: args.fpir, gallery_identities: args.identities, ..Policy::default() };

@@ -5,11 +5,12 @@
 //! * [`export`]: our graph as an ONNX file, for every other program;
 //! * [`oracle`]: our graph run by tract, so that nobody has to believe our own engine.
 //!
-//! `source` reads and checks a file for both readers; `preprocessing` says how it wants its pixels; `proto` spells
-//! the format's messages.
+//! `source` reads and checks a file for both readers, and `guard` keeps tract's panics from us; `preprocessing` says how a
+//! file wants its pixels; `proto` spells the format's messages.
 
 mod error;
 pub mod export;
+mod guard;
 pub mod onnx;
 pub mod oracle;
 mod preprocessing;

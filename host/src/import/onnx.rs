@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use tract_core::prelude::{DatumType, IntoRunnable, Tensor, TypedRunnableModel, tvec};
 use tract_onnx::tract_hir::prelude::InferenceModelExt;
 
-use super::source::{Source, refuse};
+use super::guard::guarded;
+use super::source::Source;
 use super::{ImportError, Preprocessing};
 use crate::evaluation::EmbeddingModel;
 use crate::progress::Progress;
@@ -40,9 +41,8 @@ impl OnnxModel {
     /// As [`OnnxModel::open`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self, ImportError> {
         let Source { proto, model, batch, height, width, .. } = Source::new(path, bytes)?;
-        let refuse = refuse(path);
-        let typed = model.into_optimized().map_err(&refuse)?;
-        let output = typed.output_fact(0).map_err(&refuse)?;
+        let typed = guarded(path, || model.into_optimized())?;
+        let output = guarded(path, || typed.output_fact(0))?;
         let shape = output.shape.as_concrete().map(<[usize]>::to_vec);
         let dimension = match shape.as_deref() {
             Some([rows, rest @ ..]) if *rows == batch && output.datum_type == DatumType::F32 => rest.iter().product(),
@@ -51,7 +51,7 @@ impl OnnxModel {
         if dimension == 0 || shape.is_some_and(|shape| dimension != shape.get(1).copied().unwrap_or(0)) {
             return Err(ImportError::NotAVector { path: path.into(), found: format!("{output:?}") });
         }
-        let plan = typed.into_runnable().map_err(&refuse)?;
+        let plan = guarded(path, || typed.into_runnable())?;
         Ok(Self { plan, preprocessing: Preprocessing::of(&proto), batch, height, width, dimension })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use prost::Message;
 use tract_core::internal::DimLike;
-use tract_core::prelude::{DatumType, OutletId, TractError};
+use tract_core::prelude::{DatumType, OutletId};
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, TensorProto, tensor_proto::DataLocation, tensor_proto::DataType, type_proto,
 };
@@ -13,6 +13,7 @@ use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::prelude::{InferenceFact, InferenceModel};
 
 use super::ImportError;
+use super::guard::guarded;
 
 /// A file with one picture input.
 pub(super) struct Source {
@@ -27,12 +28,6 @@ pub(super) struct Source {
     pub width: usize,
 }
 
-/// What tract says of the file at `path`.
-pub(super) fn refuse(path: &Path) -> impl Fn(TractError) -> ImportError {
-    let path = path.to_owned();
-    move |error| ImportError::Onnx { path: path.clone(), reason: format!("{error:#}") }
-}
-
 impl Source {
     /// Decodes and checks the content of the file at `path`, beside which weights may lie that it keeps elsewhere.
     pub fn new(path: &Path, bytes: &[u8]) -> Result<Self, ImportError> {
@@ -45,11 +40,11 @@ impl Source {
         // What exporters note of arrays in between may contradict the batch that is set below.
         let onnx = tract_onnx::onnx().with_ignore_value_info(true);
         let directory = path.parent().and_then(Path::to_str);
-        let parsed = onnx.parse(&proto, directory).map_err(refuse(path))?;
+        let parsed = guarded(path, || onnx.parse(&proto, directory))?;
         let mut model = parsed.model;
         let [batch, height, width] = picture_input(path, &model)?;
         let fact = InferenceFact::dt_shape(DatumType::F32, [batch, 3, height, width]);
-        model.set_input_fact(0, fact).map_err(refuse(path))?;
+        guarded(path, || model.set_input_fact(0, fact))?;
         Ok(Self { model, outlets: parsed.outlets_by_name, batch, height, width, proto })
     }
 }

@@ -10,6 +10,7 @@ pub mod early_stopping;
 pub mod error;
 pub mod fingerprint;
 pub mod history;
+pub mod imported;
 pub mod material;
 pub mod mine;
 pub mod on_top;

@@ -3,6 +3,7 @@
 mod adapt;
 mod bad_input;
 mod camera;
+mod onnx;
 mod usage;
 mod workshop;
 

@@ -11,11 +11,21 @@ use super::walker::Walker;
 use super::window::{Square, Window};
 use crate::network::{NodeId, Operator, ParameterId, Role, Shape};
 
+/// The most weights that a filter filled up with zeros may have.
+const MOST_WEIGHTS: usize = 1 << 26;
+
 /// A convolution's weights, `[out, in / groups, rows, columns]`, and bias.
 struct Filters {
     weights: Constant,
     bias: Option<Vec<f64>>,
     groups: usize,
+}
+
+impl Filters {
+    /// Rows times columns.
+    fn taps(&self) -> usize {
+        self.weights.extents[2] * self.weights.extents[3]
+    }
 }
 
 impl<'a> Walker<'a> {
@@ -31,7 +41,11 @@ impl<'a> Walker<'a> {
             return Err(Obstacle::Setting { what: "weight", found, wanted: "as wide as its input has channels" });
         }
         let window = self.window(call, &value, &filters.weights.extents[2..])?;
-        let square = window.square().ok_or(Obstacle::Window)?;
+        let taps = |square: &Square| square.kernel * square.kernel;
+        let fits = |square: &Square| {
+            taps(square).saturating_mul(filters.weights.values.len()) <= MOST_WEIGHTS * filters.taps()
+        };
+        let square = window.square().filter(fits).ok_or(Obstacle::Window)?;
         let shape = Shape::new(window.out[0], window.out[1], outputs);
         let node = if filters.groups == 1 {
             self.dense(call.name(), value.node, &filters, (window, square), 0..outputs, shape)
@@ -49,10 +63,11 @@ impl<'a> Walker<'a> {
         if weights.extents.len() != 4 || weights.values.is_empty() {
             return Err(rank(&weights));
         }
-        let bias = match call.input(2) {
-            Some(_) => Some(self.finite(call, 2, "bias")?.values).filter(|bias| bias.len() == weights.extents[0]),
-            None => None,
-        };
+        let bias = call.input(2).map(|_| self.finite(call, 2, "bias")).transpose()?.map(|bias| bias.values);
+        if let Some(bias) = bias.as_ref().filter(|bias| bias.len() != weights.extents[0]) {
+            let found = format!("{} values", bias.len());
+            return Err(Obstacle::Setting { what: "bias", found, wanted: "one value an output" });
+        }
         let groups = usize::try_from(call.integer("group").unwrap_or(1)).unwrap_or(0).max(1);
         Ok(Filters { weights, bias, groups })
     }
@@ -74,8 +89,8 @@ impl<'a> Walker<'a> {
         let [_, _, rows, columns] = extents[..] else { return Err(setting("output", format!("{extents:?}"))) };
         let mut window = Window {
             extent: [
-                input.height + value.padding[0] + value.padding[2],
-                input.width + value.padding[1] + value.padding[3],
+                sum([input.height, value.padding[0], value.padding[2]]),
+                sum([input.width, value.padding[1], value.padding[3]]),
             ],
             out: [rows, columns],
             kernel,
@@ -92,7 +107,7 @@ impl<'a> Walker<'a> {
             "SAME_LOWER" => window.same(1),
             _ => [pads[0], pads[1]],
         };
-        window.before = [window.before[0] + value.padding[0], window.before[1] + value.padding[1]];
+        window.before = [0, 1].map(|axis| sum([window.before[axis], value.padding[axis]]));
         window.extent = [input.height, input.width];
         Ok(window)
     }
@@ -272,8 +287,8 @@ impl Window {
     /// or early (1).
     fn same(&self, early: usize) -> [usize; 2] {
         [0, 1].map(|axis| {
-            let reach = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
-            let total = ((self.out[axis] - 1) * self.stride[axis] + reach).saturating_sub(self.extent[axis]);
+            let last = (self.out[axis] - 1).saturating_mul(self.stride[axis]);
+            let total = last.saturating_add(self.reach(axis)).saturating_sub(self.extent[axis]);
             (total + early) / 2
         })
     }
@@ -285,6 +300,11 @@ impl Square {
         let [row, column] = [(0, u), (1, v)].map(|(axis, at)| self.offset[axis] + at * window.dilation[axis]);
         row * self.kernel + column
     }
+}
+
+/// Of extents that a file may have made absurd.
+fn sum<const N: usize>(extents: [usize; N]) -> usize {
+    extents.into_iter().fold(0, usize::saturating_add)
 }
 
 fn rank(weights: &Constant) -> Obstacle {

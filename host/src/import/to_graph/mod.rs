@@ -31,7 +31,8 @@ use std::path::Path;
 
 pub use obstacle::Obstacle;
 
-use super::source::{Source, refuse};
+use super::guard::guarded;
+use super::source::Source;
 use super::{ForeignNode, ImportError, Preprocessing};
 use crate::network::Graph;
 use tract_onnx::tract_hir::prelude::InferenceModelExt;
@@ -55,7 +56,7 @@ pub fn import(path: &Path, preprocessing: Option<Preprocessing>) -> Result<Graph
 /// As [`import`].
 pub fn from_bytes(path: &Path, bytes: &[u8], preprocessing: Option<Preprocessing>) -> Result<Graph, ImportError> {
     let mut source = Source::new(path, bytes)?;
-    source.model.analyse(false).map_err(refuse(path))?;
+    guarded(path, || source.model.analyse(false))?;
     let preprocessing = preprocessing.unwrap_or_else(|| Preprocessing::of(&source.proto));
     let graph = source.proto.graph.clone().unwrap_or_default();
     let mut walker = Walker::new(&source, &graph, preprocessing);

@@ -145,7 +145,7 @@ impl<'a> Walker<'a> {
         let includes = call.integer("count_include_pad").unwrap_or(0) != 0;
         let own = pads != [0; 4] || call.text("auto_pad").is_some_and(|kind| kind.starts_with("SAME"));
         let ends = window.ends();
-        let reached = ends[0] <= pads[2] + value.padding[2] && ends[1] <= pads[3] + value.padding[3];
+        let reached = (0..2).all(|axis| ends[axis] <= pads[2 + axis].saturating_add(value.padding[2 + axis]));
         if !inside && (own && !includes || !reached) {
             let found = "0, or it rounds up".into();
             return Err(Obstacle::Setting { what: "count_include_pad", found, wanted: "1, with ceil_mode 0" });
@@ -204,8 +204,8 @@ impl Window {
     /// How far the last position reaches over the last row and column.
     fn ends(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
-            let end = (self.out[axis] - 1) * self.stride[axis] + (self.kernel[axis] - 1) * self.dilation[axis] + 1;
-            end.saturating_sub(self.before[axis] + self.extent[axis])
+            let last = (self.out[axis] - 1).saturating_mul(self.stride[axis]);
+            last.saturating_add(self.reach(axis)).saturating_sub(self.before[axis].saturating_add(self.extent[axis]))
         })
     }
 }

@@ -199,7 +199,7 @@ impl<'a> Walker<'a> {
             return Err(Obstacle::Setting { what: "mode", found, wanted: "constant, with 0 for all axes" });
         }
         let added = [top, left, bottom, right];
-        let padding = std::array::from_fn(|side| value.padding[side] + added[side]);
+        let padding = std::array::from_fn(|side| added[side].saturating_add(value.padding[side]));
         self.define(call, 0, Value { padding, sole: false, ..value });
         Ok(())
     }

@@ -23,18 +23,20 @@ pub struct Square {
     pub offset: [usize; 2],
 }
 
+/// The greatest square that is looked for: the format of models has no greater one.
+const MOST: usize = 255;
+
 impl Window {
     /// Rows and columns from the first tap to the last.
-    fn reach(&self, axis: usize) -> usize {
-        (self.kernel[axis] - 1) * self.dilation[axis] + 1
+    pub fn reach(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1).saturating_mul(self.dilation[axis]).saturating_add(1)
     }
 
     /// The smallest square that computes the same with zeros in its other taps. None exists where both steps matter and
     /// differ.
     pub fn square(&self) -> Option<Square> {
         let least = self.reach(0).max(self.reach(1));
-        let most = least + 2 * self.extent[0].max(self.extent[1]).max(self.before[0]).max(self.before[1]);
-        let candidates = (least..=most).flat_map(|kernel| (0..kernel).map(move |padding| (kernel, padding)));
+        let candidates = (least..=MOST).flat_map(|kernel| (0..kernel).map(move |padding| (kernel, padding)));
         candidates.into_iter().find_map(|(kernel, padding)| {
             let stride = self.step(kernel, padding)?;
             let square = Square { kernel, stride, padding, offset: [0, 0] };

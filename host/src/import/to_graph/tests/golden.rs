@@ -4,7 +4,7 @@ use super::{agrees, difference, pictures};
 use crate::network::interpreter;
 
 /// The file's name, its bytes.
-const FILES: [(&str, &[u8]); 7] = [
+pub const FILES: [(&str, &[u8]); 7] = [
     ("r18_11", include_bytes!("golden/r18_11.onnx")),
     ("v3_11", include_bytes!("golden/v3_11.onnx")),
     ("v3_17", include_bytes!("golden/v3_17.onnx")),

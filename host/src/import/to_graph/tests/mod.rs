@@ -1,6 +1,7 @@
 //! Imported graphs against tract's own run of the same file.
 
 mod golden;
+mod mutations;
 mod net;
 mod public;
 mod refusals;

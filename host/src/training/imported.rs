@@ -1,0 +1,39 @@
+//! A network from elsewhere, as if a run of ours had left it: what comes after training needs no other way in.
+
+use super::history::Totals;
+use super::material::carve;
+use super::watchdog::Watchdog;
+use super::{Checkpoint, Recipe, RunState, TrainingError};
+use crate::dataset::Dataset;
+use crate::network::Graph;
+
+impl Checkpoint {
+    /// `graph` with the identities of `data`'s training pictures, some of them held out as the default recipe holds them
+    /// out. The network has seen none of them, or was trained on another set: so these are as good as strangers.
+    ///
+    /// # Errors
+    /// When `data` has too few identities with training pictures.
+    pub fn imported(graph: Graph, data: &Dataset) -> Result<Self, TrainingError> {
+        let mut recipe = Recipe::default();
+        recipe.network.name.clone_from(&graph.name);
+        recipe.network.input = [graph.input().height, graph.input().width];
+        recipe.network.embedding = graph.dimension();
+        let (identities, held_out) = carve(data, &recipe)?;
+        let state = RunState {
+            version: Self::VERSION,
+            recipe,
+            dataset: data.name.clone(),
+            identities,
+            held_out,
+            teacher: None,
+            epoch: 0,
+            totals: Totals::default(),
+            watchdog: Watchdog::default(),
+            history: Vec::new(),
+            best_map: None,
+            metric_on_top: None,
+            triplets: None,
+        };
+        Ok(Self { graph, state, learner: None })
+    }
+}
