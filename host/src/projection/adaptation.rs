@@ -203,6 +203,48 @@ mod tests {
         Int8Model::from_bytes(quantized.bytes).unwrap()
     }
 
+    /// The network of `model(…, 32, 1)` with the components of its embedding in another order.
+    fn reordered(data: &Dataset) -> Int8Model {
+        let images = dataset::load(&data.train[..24], INPUT, &Silent).unwrap();
+        let mut graph = awake(by_name("mobilenet_v2_0.25", INPUT, 32, 1).unwrap(), 1);
+        let last = |name: &str| name.starts_with("head") || name.starts_with("neck");
+        for parameter in graph.parameters.iter_mut().filter(|parameter| last(&parameter.name)) {
+            parameter.values.chunks_exact_mut(32).for_each(|components| components.reverse());
+        }
+        let quantized = quantize(&graph, &images.pixels, &Settings::default(), &Silent).unwrap();
+        Int8Model::from_bytes(quantized.bytes).unwrap()
+    }
+
+    #[test]
+    fn a_gallery_survives_a_change_of_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = patterns(folder.path());
+        let (old, new) = (model(&data, INPUT, 32, 1), reordered(&data));
+        let found = adapt(&old, &new, &data, &Silent).unwrap();
+        assert_eq!((found.identities, found.alignment.pairs), (48, data.train.len()));
+        assert!(found.skipped.is_empty() && found.native.recognized.is_none());
+        let [query, gallery] = [&data.query, &data.gallery].map(|part| Both::of(&old, &new, part, &Silent).unwrap());
+        let unmapped = evaluation::rank(&query.table(&query.new).unwrap(), &gallery.table(&gallery.old).unwrap());
+        let (unmapped, Adaptation { native, adapted, .. }) = (unmapped.unwrap().map, found);
+        let figures = format!("native {native:?}, adapted {adapted:?}, unmapped {unmapped}");
+        assert!(adapted.map > 0.8 * native.map && adapted.map > 1.5 * unmapped, "{figures}");
+    }
+
+    #[test]
+    fn models_of_different_picture_sizes_see_the_same_pictures() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut data = patterns(folder.path());
+        data.train[3].source = Source::File("nowhere.png".into());
+        let (old, new) = (model(&data, [32, 16], 16, 1), model(&data, [48, 24], 24, 2));
+        let both = Both::of(&old, &new, &data.train[..20], &Silent).unwrap();
+        assert_eq!((both.old.len(), both.identities.len(), both.skipped.len()), (19, 19, 2));
+        for (place, sample) in [(0, 0), (3, 4), (18, 19)] {
+            let alone = Both::of(&old, &new, &data.train[sample..=sample], &Silent).unwrap();
+            assert_eq!((&both.old[place], &both.new[place]), (&alone.old[0], &alone.new[0]));
+            assert_eq!(both.identities[place], data.train[sample].identity);
+        }
+    }
+
     #[test]
     fn what_cannot_be_adapted_is_named() {
         let folder = tempfile::tempdir().unwrap();
