@@ -1,21 +1,20 @@
-//! The loop: batch → network → losses → gradients → optimizer, an epoch at a time, with a checkpoint after each.
+//! The loop: an epoch at a time, with a checkpoint after each. `step` is what a batch does, `finish` what comes after the last.
+
+mod finish;
+mod step;
 
 use super::batches::{PreparedBatch, Source};
 use super::guide::Guide;
 use super::history::{StepReport, to_json_lines};
 use super::material::Material;
-use super::objective::{Evaluation, Objective};
-use super::on_top::put_on_top;
-use super::train::{BEST, LAST, LOG, MODEL};
+use super::objective::Objective;
+use super::train::{BEST, LAST, LOG};
 use super::validation::validate;
 use super::watchdog::{Reaction, Trouble, Watchdog};
-use super::{Checkpoint, CheckpointError, Learner, RunState, Teacher, TrainingError, atomic, checkpoint, report};
-use crate::loss::distillation::Rows;
-use crate::loss::{Batch, Outputs};
-use crate::mining::{Memory, MiningError};
-use crate::network::{Engine, Gradients, Graph, Role};
+use super::{CheckpointError, Learner, RunState, Teacher, TrainingError, atomic, checkpoint, report};
+use crate::mining::MiningError;
+use crate::network::{Engine, Gradients, Graph};
 use crate::progress::Progress;
-use crate::projection::{MetricOnTop, ProjectionError};
 use crate::sampler::{Guidance, Sampler};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
@@ -127,48 +126,6 @@ impl<'a> Trainer<'a> {
         *epoch >= recipe.epochs || recipe.early_stopping.is_over(history)
     }
 
-    /// Saves the network of the last epoch as the model, or that of the best one where the recipe stops early, with the
-    /// recipe's metric on top. The engine is then of that network.
-    fn finish(&mut self, material: &Material, progress: &dyn Progress) -> Result<Graph, TrainingError> {
-        let stopping = self.state.recipe.early_stopping;
-        let model = match stopping.best(&self.state.history) {
-            Some(_) if stopping.is_on() => Checkpoint::load(&self.run.join(BEST))?.graph,
-            _ => self.model(),
-        };
-        let (model, state) = self.with_metric_on_top(model, material, progress)?;
-        checkpoint::write(&self.run.join(MODEL), &model, &state, None)?;
-        Ok(model)
-    }
-
-    /// Folds in what the recipe wants on top; a metric that cannot be learned is left out, with a warning.
-    fn with_metric_on_top(
-        &mut self,
-        model: Graph,
-        material: &Material,
-        progress: &dyn Progress,
-    ) -> Result<(Graph, RunState), TrainingError> {
-        let method = self.state.recipe.metric_on_top;
-        if method == MetricOnTop::None {
-            return Ok((model, self.state.clone()));
-        }
-        match put_on_top(method, &mut self.engine, &model, material, progress) {
-            Ok((folded, on_top)) => {
-                self.state.metric_on_top = Some(on_top);
-                self.engine = Engine::new(&folded, 1, self.engine.threads());
-                let state = self.state.with_metric_on_top(method, folded.dimension(), Some(on_top));
-                Ok((folded, state))
-            }
-            Err(ProjectionError::Interrupted) => {
-                Err(TrainingError::Interrupted { run: self.run.to_owned(), epoch: self.state.epoch })
-            }
-            Err(error) => {
-                tracing::warn!("the model is saved without {}: {error}", method.name());
-                let dimension = model.dimension();
-                Ok((model, self.state.with_metric_on_top(MetricOnTop::None, dimension, None)))
-            }
-        }
-    }
-
     /// What the weights at the beginning of this epoch say to the sampler.
     fn guide(&mut self, guide: &mut Guide<'_>, progress: &dyn Progress) -> Result<Guidance, TrainingError> {
         let model = self.model();
@@ -210,76 +167,6 @@ impl<'a> Trainer<'a> {
             }
         }
         Ok(rate(pictures))
-    }
-
-    /// One batch: forward, losses, backward, update.
-    fn step(&mut self, batch: &PreparedBatch) -> Result<StepReport, TrainingError> {
-        let dimension = self.graph.dimension();
-        let taught = self.teacher.as_ref().map(|teacher| (teacher.rows(&batch.pictures), teacher.dimension));
-        let remembering = self.remembering();
-        let outputs = self.engine.forward(&mut self.graph, &batch.pixels, batch.classes.len());
-        let embeddings = |embeddings| Batch { embeddings, dimension, identities: &batch.classes };
-        let present = embeddings(outputs.raw);
-        let outputs = Outputs {
-            raw: present,
-            neck: embeddings(outputs.embedding),
-            pictures: &batch.pictures,
-            triplets: &batch.triplets,
-            teacher: taught.as_ref().map(|(values, dimension)| Rows { values, dimension: *dimension }),
-            past: self.learner.memory.as_ref().filter(|_| remembering).map(Memory::past),
-        };
-        let view = self.objective.view(&outputs.raw);
-        let Evaluation { mut report, raw, neck, learned } = self.objective.evaluate(&outputs, &self.learner.learned);
-        report.triplets = view.triplets;
-        if !view.vitals.norm.is_finite() {
-            return Err(self.not_finite("an embedding"));
-        }
-        if !report.loss.is_finite() {
-            return Err(self.not_finite("the loss"));
-        }
-        self.objective.follow(&outputs, &mut self.learner.learned);
-        if let Some(memory) = &mut self.learner.memory {
-            memory.remember(&present);
-        }
-        if let Some(trouble) = self.state.watchdog.batch(&view.vitals, view.reach) {
-            let warning = self.heed(trouble)?;
-            warning.into_iter().for_each(|warning| self.state.totals.warn(warning));
-        }
-        self.engine.backward(&self.graph, &raw, &neck, &mut self.gradients);
-        self.update(&learned);
-        Ok(report)
-    }
-
-    /// Optimizer and average, from the network's gradients and those of what the losses learn.
-    fn update(&mut self, learned_gradients: &[Vec<f32>]) {
-        let factor = self.rate_factor();
-        let Learner { learned, optimizer, average, .. } = &mut self.learner;
-        optimizer.begin_step();
-        let parameters = self.graph.parameters.iter_mut().zip(&self.gradients.values);
-        for (index, (parameter, gradient)) in parameters.enumerate() {
-            if parameter.role != Role::Statistic {
-                let decay = parameter.role == Role::Weight;
-                optimizer.update(index, factor, decay, &mut parameter.values, gradient);
-            }
-        }
-        let learned = (self.graph.parameters.len()..).zip(learned).zip(learned_gradients);
-        for ((index, learned), gradient) in learned {
-            optimizer.update(index, factor, true, learned.values_mut(), gradient);
-        }
-        if let Some(average) = average {
-            average.update(&self.graph);
-        }
-    }
-
-    /// Whether the losses look at past batches already.
-    fn remembering(&self) -> bool {
-        let epochs = self.learner.optimizer.step as f64 / self.batches_per_epoch.max(1) as f64;
-        epochs >= f64::from(self.state.recipe.memory.start)
-    }
-
-    fn rate_factor(&self) -> f32 {
-        let total = self.state.recipe.epochs * self.batches_per_epoch;
-        self.state.recipe.schedule.factor(self.learner.optimizer.step, total, self.batches_per_epoch)
     }
 
     /// Closes the epoch's books, looks at the held-out identities when it is time, and saves.
