@@ -23,7 +23,7 @@ pub use memory::Memory;
 pub use n_pair_classes::n_pair_classes;
 pub use offline::{Mined, OfflineSettings, mine};
 pub use semi_hard::{Fallback, semi_hard};
-pub use triplet_class::{Counts, TripletClass};
+pub use triplet_class::{Counts, TripletClass, TripletShares};
 pub use triplet_file::{TripletFile, TripletFileError};
 
 /// Rows of a batch: an anchor, a picture of the same identity, and one of another.

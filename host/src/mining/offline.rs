@@ -171,8 +171,7 @@ impl Set<'_> {
         negatives.sort_unstable();
         let nearer = |limit: f32| negatives.partition_point(|&key| f32::from_bits((key >> 32) as u32) <= limit);
         for positive in positives {
-            let hard = nearer(row[positive]);
-            let semi_hard = nearer(row[positive] + self.settings.margin);
+            let [hard, semi_hard] = TripletClass::limits(row[positive], self.settings.margin).map(nearer);
             let bands = [semi_hard..negatives.len(), hard..semi_hard, 0..hard];
             for (class, band) in TripletClass::ALL.into_iter().zip(bands) {
                 pool.examined.add(class, band.len() as u64);

@@ -1,7 +1,6 @@
 //! What is known about each epoch of a run, kept in the checkpoint and written as one JSON line an epoch.
 
-use super::triplet_shares::TripletShares;
-use crate::mining::Counts;
+use crate::mining::{Counts, TripletShares};
 use serde::{Deserialize, Serialize};
 
 /// One finished epoch. Losses are means over its batches.
@@ -25,7 +24,7 @@ pub struct EpochRecord {
     pub negative_distance: f32,
     /// Share of pictures whose identity the classifier found.
     pub id_correct: f32,
-    /// Classes of all valid triplets of its batches.
+    /// Classes of the triplets of its batches; of large batches those of some anchors.
     #[serde(default)]
     pub triplets: TripletShares,
     /// Learning rate of the last step.
@@ -75,7 +74,7 @@ pub struct StepReport {
     pub negative_distance: f32,
     /// Share of identities found.
     pub id_correct: f32,
-    /// Classes of all valid triplets.
+    /// Classes of its triplets; of a large batch those of some anchors.
     pub triplets: TripletShares,
 }
 

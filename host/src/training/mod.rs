@@ -22,7 +22,6 @@ pub mod schedule;
 pub mod split;
 pub mod teacher;
 pub mod train;
-pub mod triplet_shares;
 pub mod validation;
 pub mod vitals;
 pub mod watchdog;

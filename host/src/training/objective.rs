@@ -2,10 +2,9 @@
 
 use super::history::StepReport;
 use super::randomness::{Purpose, stream};
-use super::triplet_shares::TripletShares;
 use super::vitals::Vitals;
 use crate::loss::{Batch, Learned, LossTerm, Margin, Outputs, Sizes, TermValue, TripletSettings};
-use crate::mining::{Distances, Metric};
+use crate::mining::{Counts, Distances, Metric, TripletShares};
 
 /// The losses of a run.
 #[derive(Debug, Clone)]
@@ -33,9 +32,13 @@ pub struct View {
     pub vitals: Vitals,
     /// The distance on which the loss works, where it has one.
     pub reach: Option<f32>,
-    /// Classes of all valid triplets.
+    /// Classes of the triplets of the first [`COUNTED_ANCHORS`].
     pub triplets: TripletShares,
 }
+
+/// Anchors whose triplets are counted in each batch. Identities come in a random order, so the first anchors are a fair
+/// sample, and looking at a batch costs a part of what the loss's own distances do.
+const COUNTED_ANCHORS: usize = 32;
 
 /// What each loss learns for itself, before the first step.
 pub fn untrained(terms: &[LossTerm], sizes: Sizes, seed: u64) -> Vec<Learned> {
@@ -90,11 +93,12 @@ impl Objective {
         let guiding = self.terms.iter().find_map(triplet);
         let settings = guiding.unwrap_or(&unguided);
         let measured = settings.measured(raw);
-        let distances = Distances::by(settings.distance, &measured, raw.dimension);
+        let anchors = raw.identities.len().min(COUNTED_ANCHORS);
+        let distances = Distances::of_anchors(settings.distance, &measured, raw.dimension, anchors);
         View {
             vitals: Vitals::of(raw.embeddings, &measured, raw.dimension),
             reach: guiding.map(reach),
-            triplets: TripletShares::of(&distances, raw.identities, settings.margin),
+            triplets: Counts::of_batch(&distances, raw.identities, settings.margin).shares(),
         }
     }
 
@@ -215,5 +219,41 @@ mod tests {
         assert_eq!(learned, [Learned::Nothing]);
         let report = Objective::new(&terms).evaluate(&outputs(&[0.5; 8]), &learned).report;
         assert_eq!((report.id_loss, report.id_correct), (None, 0.0));
+    }
+
+    /// `cargo test -p deja --lib objective::tests::a_look_costs -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement"]
+    fn a_look_costs() {
+        let (count, dimension) = (256, 128);
+        let raw: Vec<f32> = (0..count * dimension).map(|i| ((i * 7919) % 1009) as f32 / 1009.0).collect();
+        let identities: Vec<u32> = (0..count as u32).map(|row| row / 4).collect();
+        let batch = Batch { embeddings: &raw, dimension, identities: &identities };
+        let objective = Objective::new(&[LossTerm::named("triplet").unwrap()]);
+        let median = |work: &dyn Fn()| {
+            let time = |_| {
+                let start = std::time::Instant::now();
+                work();
+                start.elapsed().as_secs_f64() * 1e3
+            };
+            let mut times: Vec<f64> = (0..51).map(time).collect();
+            times.sort_by(f64::total_cmp);
+            times[25]
+        };
+        let all = || {
+            Counts::of_batch(&Distances::new(&raw, dimension), &identities, 0.3);
+        };
+        let vitals = || {
+            Vitals::of(&raw, &raw, dimension);
+        };
+        let look = || {
+            objective.view(&batch);
+        };
+        println!(
+            "B = {count}, D = {dimension}: all distances and triplets {:.2} ms, vitals {:.2} ms, the whole look {:.2} ms",
+            median(&all),
+            median(&vitals),
+            median(&look)
+        );
     }
 }
