@@ -1,6 +1,6 @@
 //! What every loss must pass: equal to a plain twin in f64, with its central differences as gradient, edge cases included.
 
-use super::Batch;
+use super::{Batch, Learned, Loss, Outputs};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -67,6 +67,46 @@ pub fn value_and_gradient(case: &EdgeCase, value: f32, gradient: &[f32], plain: 
     let error = (f64::from(value) - expected).abs();
     assert!(error <= 1e-5 * (1.0 + expected.abs()), "{}: value {value}, plain twin {expected}", case.name);
     gradients(case.name, gradient, &central_differences(plain, &at));
+}
+
+/// What a plain twin is told besides the embeddings.
+pub struct Rows<'a> {
+    /// The embeddings around which differences are taken.
+    pub fixed: &'a [f64],
+    pub dimension: usize,
+    pub identities: &'a [u32],
+    /// The first rows, which alone are anchors.
+    pub anchors: usize,
+}
+
+impl EdgeCase {
+    /// `plain` as a function of the embeddings, all of them anchors.
+    pub fn twin(&self, plain: impl Fn(&[f64], &Rows<'_>) -> f64) -> impl Fn(&[f64]) -> f64 {
+        let fixed: Vec<f64> = self.embeddings.iter().copied().map(f64::from).collect();
+        move |x| {
+            let (identities, anchors) = (&self.identities[..], self.identities.len());
+            plain(x, &Rows { fixed: &fixed, dimension: self.dimension, identities, anchors })
+        }
+    }
+}
+
+/// Asserts [`value_and_gradient`] of a loss that looks at past batches, which are held still. The twin's rows are the batch,
+/// whose rows are the anchors, with the past ones behind it.
+pub fn with_past(loss: &dyn Loss, plain: impl Fn(&[f64], &Rows<'_>) -> f64) {
+    for (case, past) in [
+        (EdgeCase::random(22, &[0, 1, 1, 2, 7], 4), EdgeCase::random(21, &[0, 1, 2, 0, 1, 5, 5], 4)),
+        (EdgeCase::random(23, &[0, 1, 2], 3), EdgeCase::random(24, &[2, 0, 0, 1, 1, 2, 2, 3], 3)),
+        (EdgeCase::random(25, &[4, 4, 5, 5], 5), EdgeCase::random(26, &[], 5)),
+    ] {
+        let (raw, past) = (case.batch(), past.batch());
+        let outputs = Outputs { raw, neck: raw, pictures: &[], triplets: &[], teacher: None, past: Some(past) };
+        let loss = loss.evaluate(&outputs, &Learned::Nothing);
+        let identities = &[raw.identities, past.identities].concat()[..];
+        let with_past = |x: &[f64]| [x, &past.embeddings.iter().copied().map(f64::from).collect::<Vec<_>>()].concat();
+        let fixed = &with_past(&raw.embeddings.iter().copied().map(f64::from).collect::<Vec<_>>())[..];
+        let rows = Rows { fixed, dimension: raw.dimension, identities, anchors: raw.identities.len() };
+        value_and_gradient(&case, loss.value, &loss.raw, |x| plain(&with_past(x), &rows));
+    }
 }
 
 /// Asserts relative error < 1e-3 of each component, against the largest one.

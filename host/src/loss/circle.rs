@@ -91,17 +91,17 @@ fn charge(row: &[f32], [positives, negatives]: [&[usize]; 2], settings: &CircleS
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{self, EdgeCase, plain_normalize, plain_partition, plain_product};
+    use super::super::check::{self, EdgeCase, Rows, plain_normalize, plain_partition, plain_product};
     use super::*;
 
-    /// With α taken at `fixed`, so that differences of `x` do not pass through it.
-    fn plain(x: &[f64], fixed: &[f64], case: &EdgeCase, settings: &CircleSettings) -> f64 {
-        let (x, fixed) = (plain_normalize(x, case.dimension), plain_normalize(fixed, case.dimension));
+    /// With α taken at `rows.fixed`, so that differences of `x` do not pass through it.
+    fn plain(x: &[f64], rows: &Rows<'_>, settings: &CircleSettings) -> f64 {
+        let (x, fixed) = (plain_normalize(x, rows.dimension), plain_normalize(rows.fixed, rows.dimension));
         let [margin, scale] = [settings.margin, settings.scale].map(f64::from);
         let mut charges = Vec::new();
-        for a in 0..case.identities.len() {
-            let s = |x: &[f64], j: usize| plain_product(x, case.dimension, a, j);
-            let (positives, negatives) = plain_partition(&case.identities, a);
+        for a in 0..rows.anchors {
+            let s = |x: &[f64], j: usize| plain_product(x, rows.dimension, a, j);
+            let (positives, negatives) = plain_partition(rows.identities, a);
             if positives.is_empty() || negatives.is_empty() {
                 continue;
             }
@@ -122,10 +122,11 @@ mod tests {
     fn equals_its_plain_twin_and_its_central_differences() {
         for (margin, scale) in [(0.25, 80.0), (0.4, 4.0)] {
             let settings = CircleSettings { margin, scale, ..CircleSettings::default() };
+            check::with_past(&settings, |x, rows| plain(x, rows, &settings));
             for case in check::cases() {
                 let loss = circle(&case.batch(), &settings);
                 let fixed: Vec<f64> = case.embeddings.iter().copied().map(f64::from).collect();
-                let plain = |x: &[f64]| plain(x, &fixed, &case, &settings);
+                let plain = case.twin(|x, rows| plain(x, rows, &settings));
                 // Where all coincide, slopes of ±γ cancel: what is left is rounding.
                 if case.name == "all equal" {
                     assert!((f64::from(loss.value) - plain(&fixed)).abs() < 1e-3);

@@ -103,15 +103,16 @@ fn charge(
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::{self, EdgeCase, plain_normalize, plain_partition, plain_product};
+    use super::super::check::{self, EdgeCase, Rows, plain_normalize, plain_partition, plain_product};
     use super::*;
 
-    fn plain(x: &[f64], dimension: usize, identities: &[u32], settings: &MultiSimilaritySettings) -> f64 {
+    fn plain(x: &[f64], rows: &Rows<'_>, settings: &MultiSimilaritySettings) -> f64 {
+        let Rows { dimension, identities, anchors, .. } = *rows;
         let x = plain_normalize(x, dimension);
         let [alpha, beta, threshold, epsilon] =
             [settings.alpha, settings.beta, settings.threshold, settings.epsilon].map(f64::from);
         let mut charges = Vec::new();
-        for a in 0..identities.len() {
+        for a in 0..anchors {
             let s = |j: usize| plain_product(&x, dimension, a, j);
             let (positives, negatives) = plain_partition(identities, a);
             let (Some(least), Some(most)) =
@@ -132,9 +133,10 @@ mod tests {
     fn equals_its_plain_twin_and_its_central_differences() {
         let sharp = MultiSimilaritySettings { alpha: 10.0, beta: 20.0, epsilon: 0.02, ..Default::default() };
         for settings in [MultiSimilaritySettings::default(), sharp] {
+            check::with_past(&settings, |x, rows| plain(x, rows, &settings));
             for case in check::cases() {
                 let loss = multi_similarity(&case.batch(), &settings);
-                let plain = |x: &[f64]| plain(x, case.dimension, &case.identities, &settings);
+                let plain = case.twin(|x, rows| plain(x, rows, &settings));
                 check::value_and_gradient(&case, loss.value, &loss.gradient, plain);
             }
         }

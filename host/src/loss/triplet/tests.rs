@@ -37,6 +37,8 @@ fn all_settings() -> Vec<TripletSettings> {
 struct Plain<'a> {
     settings: TripletSettings,
     identities: &'a [u32],
+    /// The first rows, which alone are anchors.
+    anchors: usize,
 }
 
 impl Plain<'_> {
@@ -52,7 +54,7 @@ impl Plain<'_> {
             }
         };
         let mut charges = Vec::new();
-        for anchor in 0..self.identities.len() {
+        for anchor in 0..self.anchors {
             let (positives, negatives) = check::plain_partition(self.identities, anchor);
             let near: Vec<f64> = positives.iter().map(|&p| distance(anchor, p)).collect();
             let far: Vec<f64> = negatives.iter().map(|&n| distance(anchor, n)).collect();
@@ -105,7 +107,8 @@ fn every_setting_equals_its_plain_twin_and_its_central_differences() {
             let loss = settings.on(&case.batch(), &[]);
             eprintln!("{settings:?}, {}: {loss:?}", case.name);
             assert!(loss.value.is_finite() && loss.gradient.iter().all(|g| g.is_finite()));
-            let plain = |x: &[f64]| Plain { settings, identities: &case.identities }.value(x, case.dimension);
+            let twin = Plain { settings, identities: &case.identities, anchors: case.identities.len() };
+            let plain = |x: &[f64]| twin.value(x, case.dimension);
             match comparison(&settings, &case) {
                 Comparison::Gradient => check::value_and_gradient(&case, loss.value, &loss.gradient, plain),
                 Comparison::Value => {
@@ -116,6 +119,15 @@ fn every_setting_equals_its_plain_twin_and_its_central_differences() {
                 Comparison::None => {}
             }
         }
+    }
+}
+
+#[test]
+fn with_past_batches_too() {
+    for settings in all_settings() {
+        check::with_past(&settings, |x, &check::Rows { dimension, identities, anchors, .. }| {
+            Plain { settings, identities, anchors }.value(x, dimension)
+        });
     }
 }
 
