@@ -6,7 +6,7 @@ use crate::dataset;
 use crate::device::cosine;
 use crate::hexadecimal::hexadecimal;
 use crate::quantize::from_checkpoint::CALIBRATION;
-use crate::quantize::{Choice, Fidelity, Int8Model, Method, Policy, Settings, Shipped, quantize_checkpoint};
+use crate::quantize::{Choice, Fidelity, Int8Model, Method, Policy, Settings, Shipped, qat, quantize_checkpoint};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "EXAMPLES:
   deja quantize run/model.safetensors synthetic --out model.deja
   deja quantize run/model.safetensors market1501/ --out model.deja --fpir 0.001 --identities 50
+  deja quantize run/model.safetensors market1501/ --out model.deja --qat
   deja quantize network.onnx market1501/ --out model.deja";
 
 /// Quantizes a trained network to int8 and writes the file that cameras run
@@ -40,6 +41,15 @@ pub struct Args {
     /// Share of an activation's values within its range, in per cent; 100 clips nothing
     #[arg(long, default_value_t = 99.99)]
     percentile: f64,
+    /// Fine-tune the network to what int8 rounds, on all training pictures: minutes instead of seconds
+    #[arg(long)]
+    qat: bool,
+    /// Passes over the training pictures with --qat
+    #[arg(long, default_value_t = qat::Settings::default().epochs, value_name = "N", requires = "qat", value_parser = clap::value_parser!(u64).range(1..))]
+    qat_epochs: u64,
+    /// Largest step with --qat, as a share of what the scale of a weight or an activation covers
+    #[arg(long, default_value_t = qat::Settings::default().learning_rate, value_name = "RATE", requires = "qat")]
+    qat_rate: f32,
     /// Wanted share of strangers' pictures that are taken for somebody
     #[arg(long, default_value_t = Policy::default().fpir)]
     fpir: f64,
@@ -76,7 +86,8 @@ struct Threshold {
 pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let (checkpoint, data) = trained(&args.model, &args.reading, &args.data)?;
     let method = if args.percentile < 100.0 { Method::Percentile(args.percentile) } else { Method::MinMax };
-    let settings = Settings { method, ..Settings::default() };
+    let qat_epochs = if args.qat { args.qat_epochs } else { 0 };
+    let settings = Settings { method, qat_epochs, qat_rate: args.qat_rate, ..Settings::default() };
     let policy = Policy { fpir: args.fpir, gallery_identities: args.identities, ..Policy::default() };
     let how = (&settings, args.pictures);
     let Shipped { quantized, choice, fidelity, calibrated_with, skipped } =

@@ -5,7 +5,7 @@ use super::{NodeId, Operator, Shape};
 
 /// Where some neighbouring channels stand in rows of `width` channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Columns {
+pub(crate) struct Columns {
     /// Channels of a row.
     pub width: usize,
     /// The first of them.
@@ -13,7 +13,7 @@ pub(super) struct Columns {
 }
 
 /// Copies `count` channels of every row from one place to another, or adds them where it accumulates.
-pub(super) fn copy_channels(
+pub(crate) fn copy_channels(
     count: usize,
     (source, from): (&[f32], Columns),
     (target, to): (&mut [f32], Columns),

@@ -63,7 +63,7 @@ pub(super) fn prelu(slope: &[f32], input: &[f32], output: &mut [f32]) {
 }
 
 /// dx = dy where x > 0, else slope·dy; added to `d_input` where it accumulates.
-pub(super) fn prelu_gradient(slope: &[f32], (x, dy): (&[f32], &[f32]), d_input: &mut [f32], accumulate: bool) {
+pub(crate) fn prelu_gradient(slope: &[f32], (x, dy): (&[f32], &[f32]), d_input: &mut [f32], accumulate: bool) {
     for ((index, d), (x, dy)) in d_input.iter_mut().enumerate().zip(x.iter().zip(dy)) {
         let gradient = if *x > 0.0 { *dy } else { slope[index % slope.len()] * dy };
         *d = if accumulate { *d + gradient } else { gradient };

@@ -2,7 +2,7 @@
 
 use super::channels::{Columns, copy_channels};
 use super::curve::{self, Curve};
-use super::{Activation, Graph, Node, Operator, ParameterId, pooling};
+use super::{Activation, Graph, Node, NodeId, Operator, ParameterId, pooling};
 use crate::compute::{Affine, Kernels, Matmul, Window, patches};
 
 /// What every node computes from `picture` (`[height, width, 3]` RGB bytes), in the order of [`Graph::nodes`].
@@ -32,6 +32,14 @@ pub fn run_with(kernels: &Kernels, graph: &Graph, picture: &[u8]) -> Vec<Vec<f32
         results.push(result);
     }
     results
+}
+
+/// What the node `id` alone computes from `results`, which hold those of its inputs.
+///
+/// # Panics
+/// If `id` is the input, or a result that it reads is not there.
+pub fn run_node(graph: &Graph, id: NodeId, results: &[Vec<f32>]) -> Vec<f32> {
+    Evaluation { kernels: Kernels::best(), graph, node: graph.node(id), results }.compute()
 }
 
 /// (pixel − 128) / 64

@@ -77,7 +77,7 @@ pub(super) fn generalized_mean(input: &[f32], p: f32, floor: f32, mean: &mut [f3
 }
 
 /// dx = dm · (x/m)^(p−1) / n where x > floor, else 0; added to `d_input` where it accumulates.
-pub(super) fn generalized_mean_gradient(
+pub(crate) fn generalized_mean_gradient(
     (input, mean): (&[f32], &[f32]),
     (p, floor): (f32, f32),
     d_mean: &[f32],

@@ -2,7 +2,7 @@
 //! identities that it held out, and compared with its float network.
 
 use super::threshold::{Choice, Policy, choose};
-use super::{Fidelity, Int8Error, Int8Model, QuantizeError, Quantized, Settings, compare, quantize};
+use super::{Fidelity, Int8Error, Int8Model, QuantizeError, Quantized, Settings, compare, qat, quantize_tuned};
 use crate::dataset::{Dataset, Images, Skipped};
 use crate::progress::Progress;
 use crate::training::{Checkpoint, Material, TrainingError};
@@ -46,7 +46,8 @@ pub enum ShipError {
 }
 
 /// Quantizes a checkpoint. `data` is the set that it was trained on, of whose training pictures at most `calibration`
-/// ([`CALIBRATION`] is enough) calibrate.
+/// ([`CALIBRATION`] is enough) calibrate. With [`Settings::qat_epochs`] it is fine-tuned on all of them, changed as its recipe
+/// changes them.
 ///
 /// # Errors
 /// [`ShipError`].
@@ -59,7 +60,13 @@ pub fn quantize_checkpoint(
 ) -> Result<Shipped, ShipError> {
     let material = Material::load(data, &checkpoint.state, progress)?;
     let pictures = sample(&material.train, calibration);
-    let mut quantized = quantize(&checkpoint.model(), &pictures, settings, progress)?;
+    let recipe = &checkpoint.state.recipe;
+    let tuning = (settings.qat_epochs > 0).then(|| {
+        let pictures = qat::Pictures { pixels: &material.train.pixels, augment: &recipe.augment };
+        let Settings { qat_epochs: epochs, qat_rate: learning_rate, .. } = *settings;
+        (pictures, qat::Settings { epochs, learning_rate, seed: recipe.seed, ..qat::Settings::default() })
+    });
+    let mut quantized = quantize_tuned(&checkpoint.model(), &pictures, (settings, tuning), progress)?;
     let choice = match choose_threshold(&quantized, &material.held_out, policy, progress) {
         Err(ShipError::Quantize(QuantizeError::HeldOut { .. })) => None,
         choice => Some(choice?),

@@ -11,6 +11,8 @@
 //! 6. [`mod@compare`]: what quantization cost, layer by layer;
 //! 7. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities.
 //!
+//! Between 2 and 3 [`qat`] can fine-tune the network for what rounding does to it.
+//!
 //! [`quantize`] runs 0 to 5, [`quantize_checkpoint`] runs 0 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will
 //! (through [`int8_engine`], with vector instructions). The arithmetic itself is
 //! `deja_shared::quant`; the file is `deja_shared::model`.
@@ -30,6 +32,7 @@ pub mod int8_model;
 pub mod lower;
 pub mod order;
 pub mod plan_arena;
+pub mod qat;
 pub mod scale;
 pub mod shorten;
 pub mod threshold;
@@ -57,18 +60,24 @@ pub struct Settings {
     pub method: Method,
     /// How many calibration pictures go into the file as golden pairs, evenly spread over them.
     pub golden: usize,
+    /// Passes over the training pictures to fine-tune a checkpoint with ([`qat`]); 0 leaves it as it is.
+    pub qat_epochs: u64,
+    /// [`qat::Settings::learning_rate`].
+    pub qat_rate: f32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { method: Method::Percentile(99.99), golden: 2 }
+        let qat_rate = qat::Settings::default().learning_rate;
+        Self { method: Method::Percentile(99.99), golden: 2, qat_epochs: 0, qat_rate }
     }
 }
 
 /// A finished model and what it was made from.
 #[derive(Debug, Clone)]
 pub struct Quantized {
-    /// The float network without batch norm, whose nodes the tensors of `lowered` name.
+    /// The float network without batch norm, as it was before any fine-tuning; its nodes are what the tensors of `lowered`
+    /// name.
     pub graph: Graph,
     /// The integer layers.
     pub lowered: Lowered,
@@ -100,6 +109,19 @@ pub fn quantize(
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Quantized, QuantizeError> {
+    quantize_tuned(graph, pictures, (settings, None), progress)
+}
+
+/// [`quantize`], fine-tuned between calibration and lowering where `tuning` is given: on which pictures, and how.
+///
+/// # Errors
+/// The first [`QuantizeError`] of any step.
+pub fn quantize_tuned(
+    graph: &Graph,
+    pictures: &[u8],
+    (settings, tuning): (&Settings, Option<(qat::Pictures<'_>, qat::Settings)>),
+    progress: &dyn Progress,
+) -> Result<Quantized, QuantizeError> {
     let graph = shorten::shorten(graph, pictures, progress)?;
     lower::check(&graph)?;
     let graph = fold_batch_norm::fold_batch_norm(&graph)?;
@@ -109,7 +131,11 @@ pub fn quantize(
     if count < 16 {
         tracing::warn!("calibrated with {count} pictures only: the int8 network may clip what others show");
     }
-    let Placed { graph, lowered, plan } = order::lower_smallest(graph, &ranges)?;
+    let mut placed = order::lower_smallest(graph, &ranges)?;
+    if let Some((pictures, settings)) = tuning {
+        placed.lowered = qat::fine_tune(&placed, pictures, &settings, progress)?.lowered;
+    }
+    let Placed { graph, lowered, plan, .. } = placed;
     let golden = settings.golden.min(count);
     let golden: Vec<&[u8]> =
         (0..golden).map(|index| &pictures[index * count / golden * picture..][..picture]).collect();

@@ -11,6 +11,10 @@ use crate::network::{Graph, NodeId};
 pub struct Placed {
     /// The same network with its nodes in another order.
     pub graph: Graph,
+    /// The bounds of its nodes, in that order.
+    pub ranges: Vec<Range>,
+    /// How its residual layers are computed.
+    pub residual: Residual,
     /// Its layers.
     pub lowered: Lowered,
     /// Where its activations lie.
@@ -40,7 +44,7 @@ fn place(graph: &Graph, ranges: &[Range], order: &[NodeId], residual: Residual) 
     let (graph, ranges) = (reorder(graph, order), order.iter().map(|id| ranges[id.0]).collect::<Vec<_>>());
     let lowered = lower_with(&graph, &ranges, residual)?;
     let plan = place_activations(&lowered);
-    Ok(Placed { graph, lowered, plan })
+    Ok(Placed { graph, ranges, residual, lowered, plan })
 }
 
 /// The nodes, each behind everything that it needs and as late as that allows: what a branch computes is used before

@@ -105,7 +105,7 @@ fn dead_layers_are_named_or_survived() {
 #[test]
 fn bad_input_is_named() {
     let error = |graph: &Graph, pixels: &[u8], method| {
-        quantize(graph, pixels, &Settings { method, golden: 1 }, &Silent).unwrap_err()
+        quantize(graph, pixels, &Settings { method, golden: 1, ..Settings::default() }, &Silent).unwrap_err()
     };
     let (graph, pixels) = (network(8), pictures(2, 10));
     assert!(matches!(error(&graph, &[], Method::MinMax), QuantizeError::NoPictures));
