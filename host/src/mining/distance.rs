@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub enum Metric {
     /// ‖a − b‖₂
     Euclidean,
-    /// ‖a − b‖₂². It pulls in proportion to the distance: of the hardest triplets the far positives pull harder than the near
-    /// negatives push, so that those of an untrained network collapse more easily. Take a lower learning rate (2e-3 where the
-    /// Euclidean distance bears 1e-2), or another mining.
+    /// ‖a − b‖₂². It pulls in proportion to the distance, so of the hardest triplets the far positives may pull harder than
+    /// the near negatives push, and those of an untrained network collapse more easily. More and smaller steps helped on a
+    /// small set, not on a larger one: begin with another mining, or with an ID loss beside it.
     SquaredEuclidean,
     /// ½‖a − b‖₂², which is 1 − a·b of embeddings of length 1: give those. It pulls as the square does.
     Cosine,
