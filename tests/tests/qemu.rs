@@ -15,7 +15,7 @@ use deja_firmware::gallery::MAX_IDENTITIES;
 use deja_shared::protocol::endpoints::endpoint;
 use deja_shared::protocol::messages::{Embedded, Enroll, Enrolled, Identified, Name, Nothing};
 use deja_shared::protocol::refusal::Refusal;
-use deja_tests::model::{other, picture, small};
+use deja_tests::model::{branched, other, picture, small};
 use deja_tests::native::NativeCamera;
 use deja_tests::parity::{self, Tamper, assert_certified, fingerprint, flipped, replace};
 use deja_tests::session::{Session, Wire};
@@ -67,6 +67,25 @@ fn a_flipped_bit_never_runs_on_the_board() {
     assert_eq!((found.fingerprint, found.fault), (fingerprint(&newer), Some(Refusal::WrongDigest)));
     assert_eq!((found.runs, found.rolled_back), (Some(fingerprint(&older)), true));
     assert_certified(&mut host, &older, true);
+}
+
+/// Layers of every kind, which the other tests' model has not.
+#[test]
+fn every_kind_of_layer_gives_the_same_on_the_board() {
+    let Some(board) = Emulated::start() else { return };
+    let (mut board, mut native) = (Session::new(board), Session::new(NativeCamera::default()));
+    let file = branched().emit();
+    board.hello().unwrap();
+    board.flash(&file).unwrap();
+    native.hello().unwrap();
+    native.flash(&file).unwrap();
+    for seed in 0..6 {
+        board.show(SIZE, &picture(seed)).unwrap();
+        native.show(SIZE, &picture(seed)).unwrap();
+        let found = [board.ask::<endpoint::Embed>(&Nothing).unwrap(), native.ask::<endpoint::Embed>(&Nothing).unwrap()];
+        let [on_board, natively] = found.map(|embedded| Embedded { microseconds: 0, ..embedded });
+        assert_eq!(on_board, natively);
+    }
 }
 
 #[test]
