@@ -8,6 +8,7 @@ mod embedding_file;
 mod embeddings;
 mod error;
 mod expand;
+mod neighbours;
 mod open_set;
 mod ranking;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use embedding_file::{EmbeddingFileError, read_embeddings, write_embeddings};
 pub use embeddings::Embeddings;
 pub use error::EvaluationError;
 pub use expand::expand_queries;
+pub use neighbours::neighbour_agreement;
 pub use open_set::{Interval, OpenSet, OpenSetPoint, every_second_identity, open_set};
 pub use ranking::{Candidate, RankedQuery, Ranking, rank};
 pub use rerank::{Rerank, rerank};

@@ -128,6 +128,11 @@ impl Total {
     }
 }
 
+/// Of two vectors; 1 where both are zero.
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    Sums::of(a.iter().copied().zip(b.iter().copied())).cosine()
+}
+
 fn one_picture(quantized: &Quantized, model: &Int8Model, picture: &[u8]) -> Result<Total, QuantizeError> {
     let float = interpreter::run(&quantized.graph, picture);
     let tensors = &quantized.lowered.tensors;

@@ -20,6 +20,34 @@ pub enum QuantizeError {
         /// height × width × 3.
         picture: usize,
     },
+    /// A picture would both calibrate and evaluate.
+    #[error(
+        "{calibrates} calibrates and {evaluates} evaluates, but both are the same picture: what is measured on it proves \
+         nothing. Remove one of them, or evaluate on other pictures"
+    )]
+    SharedPicture {
+        /// Among the calibration pictures.
+        calibrates: String,
+        /// Among the others.
+        evaluates: String,
+    },
+    /// Int8 loses too much.
+    #[error(
+        "int8 loses {:.2} points of mAP on {identities} held-out identities, more than the budget of {:.2}. The layer that hurts \
+         most is {layer}. Calibrate with more pictures (--pictures), or write the model all the same with --force",
+        loss * 100.0,
+        budget * 100.0
+    )]
+    Budget {
+        /// mAP of float − int8, 0..1.
+        loss: f64,
+        /// What may be lost.
+        budget: f64,
+        /// On how many identities.
+        identities: usize,
+        /// The layer that hurts most, and what of it.
+        layer: String,
+    },
     /// A setting is out of its range.
     #[error("{setting} is {value}, but must be {wanted}")]
     Setting {

@@ -7,7 +7,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::int8_engine::{Int8Engine, Scratch};
 use crate::compute::int8::Int8Kernels;
-use crate::network::{Graph, MobileNetV2, Parameter, Pool, Role};
+use crate::network::builder::{Builder, Filter};
+use crate::network::inverted_residual::InvertedResidual;
+use crate::network::{Activation, Graph, MobileNetV2, Parameter, Pool, Role};
 
 /// Height and width.
 pub(crate) const INPUT: [usize; 2] = [64, 32];
@@ -17,6 +19,23 @@ pub(crate) const PICTURE: usize = INPUT[0] * INPUT[1] * 3;
 /// A network whose batch norms do something.
 pub(crate) fn network(seed: u64) -> Graph {
     awake(MobileNetV2 { width: 0.35, input: INPUT, embedding: 64, pool: Pool::Average }.build(seed), seed)
+}
+
+/// A network of eleven layers, for what would take long on [`network`] or drown in the noise of its depth.
+pub(crate) fn shallow(seed: u64) -> Graph {
+    let mut b = Builder::new(INPUT, seed);
+    let from = b.convolution("stem", b.input(), 8, Filter { kernel: 3, stride: 2, padding: 1 });
+    let mut from = b.norm_and_activation("stem", from, Some(Activation::Relu6));
+    for (index, (channels, stride)) in [(8, 2), (16, 2), (16, 1)].into_iter().enumerate() {
+        let block = InvertedResidual { expansion: 4, channels, kernel: 3, stride };
+        from = block.add_to(&mut b, &format!("blocks.{index}"), from);
+    }
+    let last = b.pointwise("last", from, 48);
+    let last = b.norm_and_activation("last", last, Some(Activation::Relu6));
+    let pooled = b.global_average_pool("pool", last);
+    let raw = b.fully_connected("head", pooled, 32);
+    let embedding = b.batch_norm("neck", raw, Role::Statistic);
+    awake(b.finish("shallow".into(), raw, embedding), seed)
 }
 
 /// `graph` with random batch norms, biases and slopes, as if it had been trained.

@@ -2,39 +2,54 @@
 //!
 //! 0. [`shorten`]: a camera holds vectors of limited length; a longer embedding is turned into its main directions;
 //! 1. [`fold_batch_norm`]: batch norms disappear into the layers before them;
-//! 2. [`calibrate`]: training pictures show between which bounds each activation lies;
-//! 3. [`lower`]: bounds become scales, float weights become int8 (`scale` and `weights` hold the arithmetic), activation
+//! 2. [`equalize`]: channels that share a scale get similar ranges;
+//! 3. [`calibrate`]: training pictures show between which bounds each activation lies;
+//! 4. `layerwise`: weights are rounded ([`rounding`]) and biases corrected ([`bias_correction`]) layer by layer, with
+//!    float and int8 (`fake_quantize`) side by side;
+//! 5. [`lower`]: bounds become scales, float weights become int8 (`scale` and `weights` hold the arithmetic), activation
 //!    functions become clamps;
-//! 4. [`plan_arena`]: every activation gets its place in the camera's memory; [`order`] tries 3 and 4 with the nodes in
+//! 6. [`plan_arena`]: every activation gets its place in the camera's memory; [`order`] tries 5 and 6 with the nodes in
 //!    several orders and keeps what needs least;
-//! 5. [`emit`]: the file, with pairs of pictures and embeddings computed by the camera's own code;
-//! 6. [`mod@compare`]: what quantization cost, layer by layer;
-//! 7. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities.
+//! 7. [`emit`]: the file, with pairs of pictures and embeddings computed by the camera's own code;
+//! 8. [`gate`]: what int8 costs in retrieval on held-out identities, and whether that is too much. [`mod@compare`] says
+//!    what it costs layer by layer, [`mod@sensitivity`] which layer is to blame;
+//! 9. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities, whose
+//!    pictures are none of the calibration's ([`disjoint`]).
 //!
-//! Between 2 and 3 [`qat`] can fine-tune the network for what rounding does to it.
+//! Instead of 4, [`qat`] can fine-tune the network for what rounding does to it.
 //!
-//! [`quantize`] runs 0 to 5, [`quantize_checkpoint`] runs 0 to 7 on what a training run left. [`Int8Model`] runs the result as the camera will
-//! (through [`int8_engine`], with vector instructions). The arithmetic itself is
-//! `deja_shared::quant`; the file is `deja_shared::model`.
+//! [`quantize`] runs 0 to 7, [`quantize_checkpoint`] runs all (`ship`) on what a training run left; `pictures` says whose
+//! pictures serve for what. [`Int8Model`] runs the result as the camera will (through [`int8_engine`], with vector
+//! instructions). The arithmetic itself is `deja_shared::quant`; the file is `deja_shared::model`.
 
 pub mod aligned_bytes;
 pub mod bench;
+pub mod bias_correction;
 pub mod calibrate;
 pub mod compare;
+pub mod disjoint;
 pub mod emit;
+pub mod equalize;
 mod error;
+mod fake_quantize;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod fold_batch_norm;
-pub mod from_checkpoint;
+pub mod gate;
 pub mod int8_engine;
 pub mod int8_model;
+mod layerwise;
 pub mod lower;
 pub mod order;
+mod pictures;
 pub mod plan_arena;
 pub mod qat;
+pub mod rounding;
 pub mod scale;
+pub mod sensitivity;
+pub mod ship;
 pub mod shorten;
+mod structure;
 pub mod threshold;
 mod weights;
 
@@ -42,10 +57,13 @@ pub use aligned_bytes::AlignedBytes;
 pub use calibrate::Method;
 pub use compare::{Fidelity, compare};
 pub use error::QuantizeError;
-pub use from_checkpoint::{ShipError, Shipped, quantize_checkpoint};
+pub use gate::{BUDGET, Gate};
 pub use int8_model::{Int8Error, Int8Model};
+pub use sensitivity::{LayerSensitivity, sensitivity};
+pub use ship::{Request, ShipError, Shipped, quantize_checkpoint};
 pub use threshold::{Choice, Policy, Threshold, choose};
 
+use layerwise::Corrections;
 use lower::Lowered;
 use order::Placed;
 use plan_arena::Plan;
@@ -53,11 +71,20 @@ use plan_arena::Plan;
 use crate::network::Graph;
 use crate::progress::Progress;
 
+/// Calibration pictures below which little can be said of others.
+pub const FEW: usize = 16;
+
 /// What there is to choose.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
     /// How bounds are chosen.
     pub method: Method,
+    /// Whether channels are equalized across layers.
+    pub equalize: bool,
+    /// Whether weights are rounded by what their layer computes, or each to the nearest.
+    pub adaptive_rounding: bool,
+    /// Whether biases make up for shifted means.
+    pub correct_biases: bool,
     /// How many calibration pictures go into the file as golden pairs, evenly spread over them.
     pub golden: usize,
     /// Passes over the training pictures to fine-tune a checkpoint with ([`qat`]); 0 leaves it as it is.
@@ -69,7 +96,23 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let qat_rate = qat::Settings::default().learning_rate;
-        Self { method: Method::Percentile(99.99), golden: 2, qat_epochs: 0, qat_rate }
+        Self {
+            method: Method::Best,
+            equalize: true,
+            adaptive_rounding: true,
+            correct_biases: true,
+            golden: 2,
+            qat_epochs: 0,
+            qat_rate,
+        }
+    }
+}
+
+impl Settings {
+    /// The least that quantizes at all: bounds by percentile, every weight to the nearest.
+    pub fn plain() -> Self {
+        let method = Method::Percentile(99.99);
+        Self { method, equalize: false, adaptive_rounding: false, correct_biases: false, ..Self::default() }
     }
 }
 
@@ -79,6 +122,8 @@ pub struct Quantized {
     /// The float network without batch norm, as it was before any fine-tuning; its nodes are what the tensors of `lowered`
     /// name.
     pub graph: Graph,
+    /// The same with the weights and biases that were lowered, where the layers' outputs or fine-tuning chose them.
+    pub corrected: Graph,
     /// The integer layers.
     pub lowered: Lowered,
     /// Where the activations lie.
@@ -99,7 +144,8 @@ impl Quantized {
 
 /// Quantizes `graph`, calibrated with `pictures` (`[n, height, width, 3]` RGB bytes of the training set, undistorted).
 ///
-/// A few hundred pictures serve; with fewer than 16 the bounds are guesses, which is logged as a warning.
+/// A few hundred pictures serve; with fewer than [`FEW`] the bounds are guesses, which is logged as a warning, and nothing is
+/// corrected, for the means of so few say nothing about others.
 ///
 /// # Errors
 /// The first [`QuantizeError`] of any step.
@@ -124,23 +170,34 @@ pub fn quantize_tuned(
 ) -> Result<Quantized, QuantizeError> {
     let graph = shorten::shorten(graph, pictures, progress)?;
     lower::check(&graph)?;
-    let graph = fold_batch_norm::fold_batch_norm(&graph)?;
-    let ranges = calibrate::calibrate(&graph, pictures, settings.method, progress)?;
+    let mut graph = fold_batch_norm::fold_batch_norm(&graph)?;
     let picture = graph.input().len();
-    let count = pictures.len() / picture;
-    if count < 16 {
+    let count = pictures.len() / picture.max(1);
+    if count < FEW {
         tracing::warn!("calibrated with {count} pictures only: the int8 network may clip what others show");
     }
+    if settings.equalize && pictures.len() == count * picture {
+        equalize::equalize(&mut graph, pictures, progress)?;
+    }
+    let ranges = calibrate::calibrate(&graph, pictures, settings.method, progress)?;
     let mut placed = order::lower_smallest(graph, &ranges)?;
+    let mut corrected = placed.graph.clone();
+    let enough = count >= FEW;
+    let corrections =
+        Corrections { rounding: settings.adaptive_rounding && enough, biases: settings.correct_biases && enough };
     if let Some((pictures, settings)) = tuning {
-        placed.lowered = qat::fine_tune(&placed, pictures, &settings, progress)?.lowered;
+        let tuned = qat::fine_tune(&placed, pictures, &settings, progress)?;
+        (corrected, placed.lowered) = (tuned.graph, tuned.lowered);
+    } else if corrections.rounding || corrections.biases {
+        corrected = layerwise::correct(&placed.graph, &placed.lowered, pictures, corrections, progress)?;
+        placed.lowered = placed.lower_again(&corrected)?;
     }
     let Placed { graph, lowered, plan, .. } = placed;
     let golden = settings.golden.min(count);
     let golden: Vec<&[u8]> =
         (0..golden).map(|index| &pictures[index * count / golden * picture..][..picture]).collect();
     let bytes = emit::emit(&lowered, &plan, &golden)?;
-    Ok(Quantized { graph, lowered, plan, bytes })
+    Ok(Quantized { graph, corrected, lowered, plan, bytes })
 }
 
 #[cfg(test)]

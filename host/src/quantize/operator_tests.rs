@@ -33,7 +33,7 @@ fn ending(end: impl FnOnce(&mut Builder, NodeId) -> NodeId) -> Graph {
 
 /// Quantizes, compares on the same pictures, so that nothing is clipped, and returns what was made.
 fn follows(graph: &Graph) -> Quantized {
-    let settings = Settings { method: Method::MinMax, golden: 2, ..Settings::default() };
+    let settings = Settings { method: Method::MinMax, ..Settings::plain() };
     let pictures = pictures(6, 7);
     let quantized = quantize(graph, &pictures, &settings, &Silent).unwrap();
     let fidelity = compare(&quantized, &pictures, &Silent).unwrap();

@@ -21,6 +21,16 @@ pub struct Placed {
     pub plan: Plan,
 }
 
+impl Placed {
+    /// The layers of the same network with other weights and biases; they fit into the same places.
+    ///
+    /// # Errors
+    /// As [`lower_with`].
+    pub fn lower_again(&self, graph: &Graph) -> Result<Lowered, QuantizeError> {
+        lower_with(graph, &self.ranges, self.residual)
+    }
+}
+
 /// Lowers `graph` with its nodes as they stand, depth first, and depth first from the last input on, with residual
 /// layers apart and joined, and keeps what needs the smallest arena; of several, what comes first in this list.
 ///

@@ -50,6 +50,11 @@ impl Quantization {
     pub fn dequantize(self, q: i32) -> f32 {
         (f64::from(self.scale) * f64::from(q - i32::from(self.zero_point))) as f32
     }
+
+    /// The nearest value that an int8 stands for.
+    pub fn round(self, value: f32) -> f32 {
+        self.dequantize(self.quantize(value).into())
+    }
 }
 
 /// `round(factor · 2³²)`, for 0 ≤ factor < ½.

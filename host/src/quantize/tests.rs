@@ -1,6 +1,6 @@
 //! The whole pipeline on a small network with random weights.
 
-use super::fixtures::{INPUT, PICTURE, network, pictures};
+use super::fixtures::{INPUT, PICTURE, network, pictures, shallow};
 use super::*;
 use crate::evaluation::EmbeddingModel;
 use crate::network::{Operator, interpreter};
@@ -29,13 +29,11 @@ fn folding_changes_no_value_and_leaves_no_batch_norm() {
 
 #[test]
 fn int8_follows_float_on_pictures_that_it_was_not_calibrated_with() {
-    let graph = network(2);
-    for method in [Method::MinMax, Method::Percentile(99.99)] {
-        let settings = Settings { method, ..Settings::default() };
+    let (graph, fresh) = (network(2), pictures(8, 3));
+    for settings in [Settings::default(), Settings::plain()] {
         let quantized = quantize(&graph, &pictures(24, 2), &settings, &Silent).unwrap();
-        let fresh = pictures(8, 3);
         let fidelity = compare(&quantized, &fresh, &Silent).unwrap();
-        assert!(fidelity.mean_cosine > 0.99 && fidelity.least_cosine > 0.98, "{method:?}: {fidelity:#?}");
+        assert!(fidelity.mean_cosine > 0.99 && fidelity.least_cosine > 0.98, "{settings:?}: {fidelity:#?}");
         // Noise adds up through 52 layers of random weights.
         for (depth, layer) in fidelity.layers.iter().enumerate() {
             let least = if depth < 20 { 26.0 } else { 11.0 };
@@ -47,6 +45,20 @@ fn int8_follows_float_on_pictures_that_it_was_not_calibrated_with() {
             assert!(cosine(&interpreter::run(&graph, picture)[graph.embedding.0], row) > 0.98);
         }
     }
+}
+
+#[test]
+fn every_method_of_calibration_serves_and_the_best_of_them_best() {
+    let (graph, pixels, fresh) = (shallow(2), pictures(24, 2), pictures(16, 3));
+    let decibels = |method| {
+        let quantized = quantize(&graph, &pixels, &Settings { method, ..Settings::plain() }, &Silent).unwrap();
+        let fidelity = compare(&quantized, &fresh, &Silent).unwrap();
+        fidelity.layers.last().and_then(|head| head.signal_to_noise_db).unwrap()
+    };
+    let each = calibrate::CANDIDATES.map(decibels);
+    assert!(each.iter().all(|&decibels| decibels > 15.0), "{each:?}");
+    let best = decibels(Method::Best);
+    assert!(each.iter().all(|&decibels| best > decibels - 1.5), "{best} of {each:?}");
 }
 
 #[test]
@@ -83,7 +95,7 @@ fn the_same_input_gives_the_same_file() {
 #[test]
 fn one_picture_or_flat_pictures_still_make_a_valid_model() {
     for pixels in [pictures(1, 7), vec![128; PICTURE], vec![255; 3 * PICTURE]] {
-        let quantized = quantize(&network(6), &pixels, &Settings::default(), &Silent).unwrap();
+        let quantized = quantize(&shallow(6), &pixels, &Settings::default(), &Silent).unwrap();
         let fidelity = compare(&quantized, &pixels, &Silent).unwrap();
         assert!(fidelity.least_cosine > 0.95, "{fidelity:#?}");
     }
@@ -105,7 +117,7 @@ fn dead_layers_are_named_or_survived() {
 #[test]
 fn bad_input_is_named() {
     let error = |graph: &Graph, pixels: &[u8], method| {
-        quantize(graph, pixels, &Settings { method, golden: 1, ..Settings::default() }, &Silent).unwrap_err()
+        quantize(graph, pixels, &Settings { method, ..Settings::default() }, &Silent).unwrap_err()
     };
     let (graph, pixels) = (network(8), pictures(2, 10));
     assert!(matches!(error(&graph, &[], Method::MinMax), QuantizeError::NoPictures));

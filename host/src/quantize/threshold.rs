@@ -53,8 +53,14 @@ impl Default for Policy {
 pub struct Choice {
     /// For the header.
     pub threshold: Threshold,
-    /// Fraction of strangers' pictures taken for somebody.
+    /// Fraction of strangers' pictures taken for somebody, with the gallery of a division.
     pub strangers_accepted: f64,
+    /// The false positive identification rate to expect with the gallery that the threshold was chosen for.
+    pub fpir: f64,
+    /// Between which it lies in 95 % of the divisions; the upper end is not below what so few strangers cannot rule out.
+    pub fpir_interval: [f64; 2],
+    /// Between which the divisions' own thresholds lie, 95 % of them, in 1/2¹⁵.
+    pub q15_interval: [i16; 2],
     /// Fraction of further pictures of people in the gallery that were named rightly.
     pub known_recognised: f64,
     /// Held-out identities that took part.
@@ -88,20 +94,37 @@ pub fn choose(held_out: &[(Embedding, u32)], policy: &Policy) -> Result<Choice, 
     let mut random = ChaCha8Rng::seed_from_u64(policy.seed);
     let divisions: Vec<Division> =
         (0..policy.divisions).map(|_| Division::draw(&people, gallery, policy.templates, &mut random)).collect();
-    let limits = divisions.iter().map(|division| quantile(division.stranger_scores(&scores), 1.0 - rate));
+    let strangers: Vec<Vec<i16>> = divisions.iter().map(|division| division.stranger_scores(&scores)).collect();
+    let limits: Vec<i16> = strangers.iter().map(|scores| quantile(scores.clone(), 1.0 - rate)).collect();
     // A score of exactly the threshold counts as a match, so the threshold lies one step above the quantile.
-    let q15 = quantile(limits.collect(), policy.confidence).saturating_add(1);
+    let q15 = quantile(limits.clone(), policy.confidence).saturating_add(1);
     let threshold = Threshold {
         q15,
         fpir_ppm: (policy.fpir * 1e6).round() as u32,
         gallery_identities: policy.gallery_identities.unwrap_or(gallery.try_into().unwrap_or(u16::MAX)),
     };
+    let accepted = |scores: &[i16]| fraction(scores.iter().map(|&score| score >= q15));
+    let in_wanted = |rate: f64| 1.0 - (1.0 - rate).powf(wanted / gallery as f64);
+    let rates: Vec<f64> = strangers.iter().map(|scores| in_wanted(accepted(scores))).collect();
+    let fpir = rates.iter().sum::<f64>() / rates.len() as f64;
     Ok(Choice {
         threshold,
-        strangers_accepted: fraction(divisions.iter().flat_map(|d| d.stranger_scores(&scores)).map(|s| s >= q15)),
+        strangers_accepted: accepted(&strangers.concat()),
+        fpir,
+        fpir_interval: [at(rates.clone(), ENDS[0]), at(rates, ENDS[1]).max(in_wanted(unseen(&strangers)))],
+        q15_interval: ENDS.map(|end| quantile(limits.clone(), end).saturating_add(1)),
         known_recognised: fraction(divisions.iter().flat_map(|d| d.named_rightly(&scores, q15))),
         identities: people.len(),
     })
+}
+
+/// The ends of a 95 % interval.
+const ENDS: [f64; 2] = [0.025, 0.975];
+
+/// The rate that strangers' pictures without a single false match cannot rule out at 95 %: 3/n (the rule of three).
+fn unseen(strangers: &[Vec<i16>]) -> f64 {
+    let fewest = strangers.iter().map(Vec::len).min().unwrap_or(0);
+    (3.0 / fewest.max(1) as f64).min(1.0)
 }
 
 /// Fewest identities that can be enrolled, and fewest strangers.
@@ -207,6 +230,13 @@ fn quantile(mut values: Vec<i16>, fraction: f64) -> i16 {
     values.get(rank.clamp(1, values.len().max(1)) - 1).copied().unwrap_or(Q15_ONE)
 }
 
+/// The same of fractions; 0 of none.
+fn at(mut values: Vec<f64>, fraction: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (fraction * values.len() as f64).ceil() as usize;
+    values.get(rank.clamp(1, values.len().max(1)) - 1).copied().unwrap_or(0.0)
+}
+
 fn fraction(outcomes: impl Iterator<Item = bool>) -> f64 {
     let (hits, all) = outcomes.fold((0u64, 0u64), |(hits, all), outcome| (hits + u64::from(outcome), all + 1));
     if all == 0 { 0.0 } else { hits as f64 / all as f64 }
@@ -242,6 +272,22 @@ mod tests {
         let strangers = (0..50).flat_map(|_| Division::draw(&people, 20, 4, &mut random).stranger_scores(&scores));
         let accepted = fraction(strangers.map(|score| score >= choice.threshold.q15));
         assert!(accepted < 0.08, "{accepted}");
+    }
+
+    #[test]
+    fn intervals_hold_the_rate_and_the_gallery_counts() {
+        let crowd = crowd(40, 8, 1.0, 9);
+        let choice = |gallery_identities| {
+            choose(&crowd, &Policy { fpir: 0.05, gallery_identities, ..Policy::default() }).unwrap()
+        };
+        let as_held_out = choice(None);
+        assert!((as_held_out.fpir - as_held_out.strangers_accepted).abs() < 1e-3, "{as_held_out:?}");
+        for choice in [as_held_out, choice(Some(5)), choice(Some(200))] {
+            let ([low, high], [least, greatest]) = (choice.fpir_interval, choice.q15_interval);
+            assert!(low <= choice.fpir && choice.fpir <= high && low < high, "{choice:?}");
+            assert!(high >= 0.05 && choice.fpir <= 0.06, "kept in nine of ten divisions: {choice:?}");
+            assert!(least < choice.threshold.q15 && choice.threshold.q15 <= greatest, "{choice:?}");
+        }
     }
 
     #[test]

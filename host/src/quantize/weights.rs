@@ -4,7 +4,7 @@ use super::QuantizeError;
 use super::scale::{GREATEST_FACTOR, Quantization, multiplier};
 
 /// Greatest magnitude of a weight: symmetric, so that −128 never occurs.
-const WEIGHT_LIMIT: f64 = 127.0;
+pub(super) const WEIGHT_LIMIT: f64 = 127.0;
 /// Greatest magnitude of a bias that the model reader admits.
 const BIAS_LIMIT: i64 = 1 << 30;
 /// Half of it: what the bias itself may take; the rest is for the input's zero point.
@@ -45,6 +45,12 @@ impl Filters<'_> {
         let room = f64::from(input.scale) * OWN_BIAS_LIMIT;
         scales.iter_mut().zip(self.biases).for_each(|(scale, &b)| *scale = scale.max(f64::from(b).abs() / room));
         scales
+    }
+
+    /// What one step of each channel's weights is worth between these quantizations, as [`quantize`] chooses it.
+    pub fn steps(&self, input: Quantization, output: Quantization) -> Vec<f64> {
+        let ratio = f64::from(input.scale) / f64::from(output.scale);
+        self.scales(input).into_iter().map(|scale| scale.max(LEAST_FACTOR / ratio)).collect()
     }
 
     /// The integers, or `None` where a bias does not fit. `output.scale` is at least [`least_scale`].

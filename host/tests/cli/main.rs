@@ -4,6 +4,7 @@ mod adapt;
 mod bad_input;
 mod camera;
 mod onnx;
+mod quantize;
 mod usage;
 mod workshop;
 

@@ -1,10 +1,19 @@
-//! Step 2: over calibration pictures, between which bounds does each activation lie?
+//! Step 3: over calibration pictures, between which bounds does each activation lie?
+//!
+//! `histogram` counts values, `search` finds the bounds of least cost from the counts, `best` compares the methods by what
+//! the layers that read an activation make of it.
+
+mod best;
+mod histogram;
+mod search;
 
 use rayon::prelude::*;
+use serde::Serialize;
 
 use super::QuantizeError;
 use crate::network::{Graph, interpreter};
 use crate::progress::Progress;
+use histogram::Histogram;
 
 /// How the bounds of an activation are chosen from its values.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,10 +22,20 @@ pub enum Method {
     MinMax,
     /// Given p in per cent (such as 99.99): of all values of all pictures, 100 − p per cent are clipped at each end.
     Percentile(f64),
+    /// The least squared error of the values, clipped and rounded ones together.
+    LeastSquares,
+    /// The least Kullback–Leibler divergence between the values and their int8 version.
+    Entropy,
+    /// For each activation the one of [`CANDIDATES`] with the least error in what the layers that read it compute.
+    Best,
 }
 
+/// What [`Method::Best`] chooses from.
+pub const CANDIDATES: [Method; 5] =
+    [Method::MinMax, Method::Percentile(99.99), Method::Percentile(99.9), Method::LeastSquares, Method::Entropy];
+
 /// The bounds of one activation.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Range {
     /// Lower bound.
     pub low: f32,
@@ -35,25 +54,52 @@ pub fn calibrate(
     progress: &dyn Progress,
 ) -> Result<Vec<Range>, QuantizeError> {
     let count = check(graph, pictures, method)?;
+    let compared = if method == Method::Best { count.min(best::PICTURES) } else { 0 };
     let rounds = if method == Method::MinMax { 1 } else { 2 };
-    progress.start("calibrate", (rounds * count) as u64);
-    let bounds = bounds(graph, pictures, progress);
-    let ranges = match (bounds, method) {
-        (Ok(bounds), Method::Percentile(p)) => {
-            let histograms = histograms(graph, pictures, &bounds, progress);
-            histograms.map(|all| all.iter().zip(bounds).map(|(h, range)| percentile(h, range, p)).collect())
-        }
-        (bounds, _) => bounds,
-    };
+    progress.start("calibrate", (rounds * count + compared) as u64);
+    let ranges = ranges(graph, pictures, method, progress);
     progress.finish();
     ranges
+}
+
+fn ranges(
+    graph: &Graph,
+    pictures: &[u8],
+    method: Method,
+    progress: &dyn Progress,
+) -> Result<Vec<Range>, QuantizeError> {
+    let bounds = bounds(graph, pictures, progress)?;
+    if method == Method::MinMax {
+        return Ok(bounds);
+    }
+    let histograms = histograms(graph, pictures, &bounds, progress)?;
+    if method != Method::Best {
+        return Ok(histograms.par_iter().map(|histogram| method.range(histogram)).collect());
+    }
+    let candidates: Vec<Vec<Range>> = histograms
+        .par_iter()
+        .map(|histogram| CANDIDATES.iter().map(|method| method.range(histogram)).collect())
+        .collect();
+    best::choose(graph, pictures, &candidates, progress)
+}
+
+impl Method {
+    /// The bounds that the method takes from the counted values. [`Method::Best`] needs more than those and takes all.
+    fn range(self, histogram: &Histogram) -> Range {
+        match self {
+            Self::MinMax | Self::Best => histogram.bounds,
+            Self::Percentile(p) => histogram.percentile(p),
+            Self::LeastSquares => search::least_squares(histogram),
+            Self::Entropy => search::least_divergence(histogram),
+        }
+    }
 }
 
 impl Range {
     /// Contains nothing.
     const EMPTY: Self = Self { low: f32::INFINITY, high: f32::NEG_INFINITY };
 
-    fn of(values: &[f32]) -> Self {
+    pub(super) fn of(values: &[f32]) -> Self {
         values.iter().fold(Self::EMPTY, |range, &v| range.union(Self { low: v, high: v }))
     }
 
@@ -79,7 +125,11 @@ fn check(graph: &Graph, pictures: &[u8], method: Method) -> Result<usize, Quanti
 }
 
 /// What every node computes from one picture, checked.
-fn activations(graph: &Graph, picture: &[u8], progress: &dyn Progress) -> Result<Vec<Vec<f32>>, QuantizeError> {
+pub(super) fn activations(
+    graph: &Graph,
+    picture: &[u8],
+    progress: &dyn Progress,
+) -> Result<Vec<Vec<f32>>, QuantizeError> {
     if progress.interrupted() {
         return Err(QuantizeError::Interrupted);
     }
@@ -102,86 +152,22 @@ fn bounds(graph: &Graph, pictures: &[u8], progress: &dyn Progress) -> Result<Vec
         .try_reduce(|| vec![Range::EMPTY; graph.nodes.len()], union)
 }
 
-/// Resolution of the percentile: a quarter of a percent of an int8 step where nothing is clipped.
-const BINS: usize = 8192;
-
-/// How many values lie in each of [`BINS`] equal parts of the bounds.
-type Histogram = Vec<u64>;
-
 fn histograms(
     graph: &Graph,
     pictures: &[u8],
     bounds: &[Range],
     progress: &dyn Progress,
 ) -> Result<Vec<Histogram>, QuantizeError> {
-    let empty = || vec![vec![0; BINS]; bounds.len()];
+    let empty = || bounds.iter().map(|range| Histogram::new(*range)).collect();
     pictures
         .par_chunks_exact(graph.input().len())
         .try_fold(empty, |mut histograms: Vec<Histogram>, picture| {
-            for ((histogram, values), range) in
-                histograms.iter_mut().zip(activations(graph, picture, progress)?).zip(bounds)
-            {
-                count(histogram, &values, *range);
-            }
+            let all = activations(graph, picture, progress)?;
+            histograms.iter_mut().zip(all).for_each(|(histogram, values)| histogram.count(&values));
             Ok(histograms)
         })
         .try_reduce(empty, |mut a, b| {
-            a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a += b);
+            a.iter_mut().zip(&b).for_each(|(a, b)| a.merge(b));
             Ok(a)
         })
-}
-
-fn count(histogram: &mut Histogram, values: &[f32], range: Range) {
-    let width = f64::from(range.high) - f64::from(range.low);
-    let factor = if width > 0.0 { BINS as f64 / width } else { 0.0 };
-    for &value in values {
-        let bin = ((f64::from(value) - f64::from(range.low)) * factor) as usize;
-        histogram[bin.min(BINS - 1)] += 1;
-    }
-}
-
-/// The bounds within which all but 100 − p per cent of the values lie, at each end.
-fn percentile(histogram: &Histogram, range: Range, p: f64) -> Range {
-    let total: u64 = histogram.iter().sum();
-    let clipped = (total as f64 * (100.0 - p) / 100.0) as u64;
-    let step = (f64::from(range.high) - f64::from(range.low)) / BINS as f64;
-    let below = bins_within(histogram.iter(), clipped) as f64;
-    let above = bins_within(histogram.iter().rev(), clipped) as f64;
-    Range { low: (f64::from(range.low) + below * step) as f32, high: (f64::from(range.high) - above * step) as f32 }
-}
-
-/// How many bins from the start hold no more than `clipped` values together.
-fn bins_within<'a>(bins: impl Iterator<Item = &'a u64>, clipped: u64) -> usize {
-    let mut sum = 0;
-    bins.take_while(|&&bin| {
-        sum += bin;
-        sum <= clipped
-    })
-    .count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentile_clips_the_outliers_at_each_end() {
-        let mut values: Vec<f32> = (0..10_000).map(|i| i as f32 / 10_000.0).collect();
-        values.extend([-50.0, 50.0]);
-        let range = Range::of(&values);
-        let mut histogram = vec![0; BINS];
-        count(&mut histogram, &values, range);
-        assert_eq!(percentile(&histogram, range, 100.0), range);
-        let clipped = percentile(&histogram, range, 99.9);
-        assert!(clipped.low > -0.1 && clipped.low < 0.05, "{clipped:?}");
-        assert!(clipped.high > 0.95 && clipped.high < 1.1, "{clipped:?}");
-    }
-
-    #[test]
-    fn a_constant_activation_keeps_its_value() {
-        let range = Range::of(&[2.5; 100]);
-        let mut histogram = vec![0; BINS];
-        count(&mut histogram, &[2.5; 100], range);
-        assert_eq!(percentile(&histogram, range, 99.0), Range { low: 2.5, high: 2.5 });
-    }
 }

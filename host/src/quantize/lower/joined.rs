@@ -112,7 +112,7 @@ pub(super) fn window(operator: &Operator) -> Option<(usize, usize, usize)> {
 }
 
 /// Which nodes the embedding depends on.
-fn live(graph: &Graph) -> Vec<bool> {
+pub(in crate::quantize) fn live(graph: &Graph) -> Vec<bool> {
     let mut live = vec![false; graph.nodes.len()];
     live[graph.embedding.0] = true;
     for index in (0..=graph.embedding.0).rev() {

@@ -14,7 +14,7 @@ use deja_shared::model::{Layer, LayerKind, MAX_LAYERS};
 use deja_shared::tensor::Shape;
 
 pub use joined::Residual;
-pub(super) use joined::is_grouped;
+pub(super) use joined::{is_grouped, live};
 
 use super::QuantizeError;
 use super::calibrate::Range;
