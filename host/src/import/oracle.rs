@@ -39,9 +39,8 @@ mod onnxruntime_tests;
 
 #[cfg(test)]
 mod tests {
+    use super::onnxruntime_tests::curves;
     use super::*;
-    use crate::network::builder::{Builder, Filter};
-    use crate::network::curve::Curve;
     use crate::network::{Engine, by_name};
     use crate::quantize::fixtures::{INPUT, PICTURE, awake, network, pictures};
     use crate::quantize::fold_batch_norm::fold_batch_norm;
@@ -79,17 +78,7 @@ mod tests {
 
     #[test]
     fn tract_agrees_with_curves_slices_and_a_flattened_map() {
-        let mut b = Builder::new(INPUT, 24);
-        let x = b.input();
-        let x = b.convolution("first", x, 6, Filter { kernel: 3, stride: 4, padding: 1 });
-        let x = b.norm_and_activation("first", x, None);
-        let curves = [Curve::HardSwish, Curve::HardSigmoid].map(|curve| b.curve(&format!("{curve:?}"), x, curve));
-        let sloped = b.prelu("sloped", x);
-        let all = b.concat("all", &[curves[0], curves[1], sloped]);
-        let part = b.slice("part", all, 4, 11);
-        let flat = b.flatten("flat", part);
-        let raw = b.fully_connected("head", flat, 8);
-        let graph = awake(b.finish("curves".into(), raw, raw), 24);
+        let graph = awake(curves(), 24);
         let picture = pictures(1, 24);
         let folded = fold_batch_norm(&graph).unwrap();
         for graph in [graph, folded] {

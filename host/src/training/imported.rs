@@ -1,8 +1,6 @@
 //! A network from elsewhere, as if a run of ours had left it: what comes after training needs no other way in.
 
-use super::history::Totals;
 use super::material::carve;
-use super::watchdog::Watchdog;
 use super::{Checkpoint, Recipe, RunState, TrainingError};
 use crate::dataset::Dataset;
 use crate::network::Graph;
@@ -19,21 +17,7 @@ impl Checkpoint {
         recipe.network.input = [graph.input().height, graph.input().width];
         recipe.network.embedding = graph.dimension();
         let (identities, held_out) = carve(data, &recipe)?;
-        let state = RunState {
-            version: Self::VERSION,
-            recipe,
-            dataset: data.name.clone(),
-            identities,
-            held_out,
-            teacher: None,
-            epoch: 0,
-            totals: Totals::default(),
-            watchdog: Watchdog::default(),
-            history: Vec::new(),
-            best_map: None,
-            metric_on_top: None,
-            triplets: None,
-        };
+        let state = RunState::new(recipe, data.name.clone(), identities, held_out);
         Ok(Self { graph, state, learner: None })
     }
 }

@@ -3,10 +3,8 @@
 use super::batches::Source;
 use super::early_stopping::Best;
 use super::guide;
-use super::history::Totals;
 use super::material::{Material, carve};
 use super::trainer::Trainer;
-use super::watchdog::Watchdog;
 use super::{Checkpoint, CheckpointError, EpochRecord, Learner, OnTop, Recipe, RunState, Teacher, TrainingError};
 use crate::dataset::{Dataset, Skipped};
 use crate::loss::LossTerm;
@@ -122,21 +120,7 @@ fn begin(data: &Dataset, recipe: &Recipe, run: &Path) -> Result<(Graph, RunState
         return Err(TrainingError::NothingHeldOut { identities: identities.len() });
     }
     std::fs::create_dir_all(run).map_err(|source| TrainingError::Io { path: run.to_owned(), source })?;
-    let state = RunState {
-        version: Checkpoint::VERSION,
-        recipe: recipe.clone(),
-        dataset: data.name.clone(),
-        identities,
-        held_out,
-        teacher: None,
-        epoch: 0,
-        totals: Totals::default(),
-        watchdog: Watchdog::default(),
-        history: Vec::new(),
-        best_map: None,
-        metric_on_top: None,
-        triplets: None,
-    };
+    let state = RunState::new(recipe.clone(), data.name.clone(), identities, held_out);
     Ok((graph, state, None))
 }
 

@@ -23,7 +23,7 @@ print(*session.run(None, {session.get_inputs()[0].name: numpy.ascontiguousarray(
 ";
 
 /// Every operator of ours that no named network has.
-fn curves() -> Graph {
+pub(super) fn curves() -> Graph {
     let mut b = Builder::new(INPUT, 24);
     let x = b.input();
     let x = b.convolution("first", x, 6, Filter { kernel: 3, stride: 4, padding: 1 });

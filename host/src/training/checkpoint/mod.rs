@@ -7,19 +7,19 @@
 //! metadata has one entry, [`Checkpoint::KEY`], whose JSON is the [`RunState`] with the format's version.
 
 use super::average::Average;
-use super::history::{EpochRecord, Totals};
-use super::on_top::OnTop;
 use super::optimizer::Optimizer;
-use super::recipe::{Recipe, RecipeError};
-use super::watchdog::Watchdog;
+use super::recipe::RecipeError;
 use super::{atomic, objective, tensors};
 use crate::loss::{Batch, Learned, Sizes};
-use crate::mining::{Counts, Memory};
+use crate::mining::Memory;
 use crate::network::{Graph, NetworkError, by_name};
 use crate::sampler::ClassEmbeddings;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tensors::{Reader, Writer};
+
+mod state;
+
+pub use state::{RunState, TripletsInForce};
 
 /// A network, where it comes from, and, while it is being trained, the rest of its training.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,58 +30,6 @@ pub struct Checkpoint {
     pub state: RunState,
     /// What only training needs; a finished model has none.
     pub learner: Option<Learner>,
-}
-
-/// Where a network comes from and how far its training is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RunState {
-    /// Version of the format, [`Checkpoint::VERSION`].
-    pub version: u32,
-    /// The recipe that is followed.
-    pub recipe: Recipe,
-    /// Name of the data set.
-    pub dataset: String,
-    /// Names of the identities trained on; position is the class.
-    pub identities: Vec<String>,
-    /// Names of the identities held out.
-    pub held_out: Vec<String>,
-    /// Components of the teacher's embeddings, in a run that distils.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teacher: Option<usize>,
-    /// Epochs finished.
-    pub epoch: u64,
-    /// The epoch under way: its number of batches done and their sums.
-    pub totals: Totals,
-    /// What the watchdog has seen so far.
-    #[serde(default)]
-    pub watchdog: Watchdog,
-    /// Finished epochs.
-    pub history: Vec<EpochRecord>,
-    /// The highest validation mAP so far.
-    pub best_map: Option<f32>,
-    /// What a metric on top changed, in a finished model that has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metric_on_top: Option<OnTop>,
-    /// The mined triplets in force.
-    #[serde(default)]
-    pub triplets: Option<TripletsInForce>,
-}
-
-/// Which mined triplets a run learns from; they stand in the run's folder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TripletsInForce {
-    /// SHA-256 of the triplet file in hex.
-    pub sha256: String,
-    /// Fingerprint of the weights they were mined with.
-    pub checkpoint: String,
-    /// Epochs of this run that were finished then; 0 for a given file.
-    pub mined_at: u64,
-    /// All triplets by class.
-    pub examined: Counts,
-    /// Those chosen.
-    pub chosen: Counts,
 }
 
 /// What only training needs.

@@ -4,6 +4,10 @@ use super::*;
 use crate::loss::LossTerm;
 use crate::loss::center::CenterSettings;
 use crate::loss::distillation::DistillationSettings;
+use crate::mining::Counts;
+use crate::training::history::{EpochRecord, Totals};
+use crate::training::recipe::Recipe;
+use crate::training::watchdog::Watchdog;
 
 fn checkpoint(average: f32) -> Checkpoint {
     let mut recipe = Recipe { average, ..Recipe::default() };
