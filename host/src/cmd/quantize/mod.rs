@@ -134,6 +134,13 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     anyhow::ensure!((0.0..=1.0).contains(&args.budget), "--budget {}: give a fraction of mAP from 0 to 1", args.budget);
     let (checkpoint, data) = trained(&args.model, &args.reading, &args.data)?;
     let held_out = args.held_out.as_deref().map(dataset::open).transpose()?;
+    if checkpoint.state.dataset != data.name && held_out.is_none() {
+        context.warn(format_args!(
+            "the network was trained on {}, and this is {}: if these are other pictures, who was held out there is not who \
+             bears that name here; name identities it does not know with --held-out",
+            checkpoint.state.dataset, data.name
+        ));
+    }
     let policy = Policy { fpir: args.fpir, gallery_identities: args.identities, ..Policy::default() };
     let (settings, calibration) = (args.settings(), args.pictures);
     let request = Request { settings, calibration, policy, held_out: held_out.as_ref() };
