@@ -14,6 +14,19 @@ pub type Raw = heapless::Vec<i16, MAX_DIMENSION>;
 #[repr(C, align(16))]
 pub struct Arena<const BYTES: usize>(pub [i8; BYTES]);
 
+/// Is told of every run of a kernel, to time it; `()` takes no notice.
+pub trait Meter {
+    /// A kernel is about to run.
+    fn start(&mut self);
+    /// It has run, for layer number `layer` or a part of it: a layer that is computed in bands comes several times.
+    fn stop(&mut self, layer: u16);
+}
+
+impl Meter for () {
+    fn start(&mut self) {}
+    fn stop(&mut self, _: u16) {}
+}
+
 /// Why a picture has no embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmbedError {
@@ -92,7 +105,20 @@ impl core::error::Error for GoldenError {}
 /// # Errors
 /// All of [`EmbedError`].
 pub fn embed(model: &Model<'_>, picture: &[u8], arena: &mut [i8]) -> Result<Embedding, EmbedError> {
-    let raw = embed_layers(model, picture, arena, |_, _| {})?;
+    embed_metered(model, picture, arena, &mut ())
+}
+
+/// The same, and `meter` is told of every kernel's run.
+///
+/// # Errors
+/// All of [`EmbedError`].
+pub fn embed_metered(
+    model: &Model<'_>,
+    picture: &[u8],
+    arena: &mut [i8],
+    meter: &mut impl Meter,
+) -> Result<Embedding, EmbedError> {
+    let raw = walk(model, picture, arena, (meter, |_, _| {}))?;
     // `Model::parse` admits only dimensions that an embedding can have, so this can fail on zeros alone.
     Embedding::from_raw(&raw).map_err(|_| EmbedError::Blank)
 }
@@ -106,7 +132,17 @@ pub fn embed_layers(
     model: &Model<'_>,
     picture: &[u8],
     arena: &mut [i8],
-    mut visit: impl FnMut(u16, View<'_>),
+    visit: impl FnMut(u16, View<'_>),
+) -> Result<Raw, EmbedError> {
+    walk(model, picture, arena, (&mut (), visit))
+}
+
+/// The pixel table, then layer after layer.
+fn walk(
+    model: &Model<'_>,
+    picture: &[u8],
+    arena: &mut [i8],
+    (meter, mut visit): (&mut impl Meter, impl FnMut(u16, View<'_>)),
 ) -> Result<Raw, EmbedError> {
     let header = model.header();
     if picture.len() as u64 != header.picture_bytes() {
@@ -118,11 +154,14 @@ pub fn embed_layers(
     preprocess(model.preprocessing(), picture, &mut arena[model.tensor(0).range()]);
     visit(0, view(model, arena, 0));
     let mut raw = Raw::new();
-    for layer in model.layers() {
+    for (number, layer) in (0..).zip(model.layers()) {
+        meter.start();
         if layer.output == header.layer_count {
             run_last(model, &layer, arena, &mut raw);
+            meter.stop(number);
         } else {
             kernels::run(model, &layer, operands(model, &layer, arena));
+            meter.stop(number);
             visit(layer.output, view(model, arena, layer.output));
         }
     }
