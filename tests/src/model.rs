@@ -6,6 +6,7 @@ use deja_shared::model::{TENSOR_BYTES, Tensor};
 use deja_shared::tensor::Shape;
 
 use crate::constants::{Noise, quantized};
+use deja::compute::int8::interleaved;
 use deja::quantize::AlignedBytes;
 
 /// A model before it is written. Offsets, lengths and the fingerprint are set by [`Draft::emit`].
@@ -28,7 +29,7 @@ pub struct Draft {
 pub struct DraftLayer {
     /// The record.
     pub layer: Layer,
-    /// Weights or table as they lie in the file.
+    /// Filters `[out][taps]`, depthwise weights or a table.
     pub weights: Vec<i8>,
     /// The real value of one step of a weight, one an output channel; the slopes of a PReLU.
     pub weight_scales: Vec<f64>,
@@ -104,11 +105,20 @@ impl Draft {
 }
 
 impl DraftLayer {
+    /// Weights or table as they lie in the file.
+    pub fn packed(&self) -> Vec<i8> {
+        match self.layer.kind.has_filters() {
+            true => interleaved(&self.weights, self.biases.len()),
+            false => self.weights.clone(),
+        }
+    }
+
     fn emit(&self, bytes: &mut Vec<u8>) -> Layer {
         let mut layer = self.layer;
-        layer.weights_bytes = self.weights.len() as u32;
-        if !self.weights.is_empty() {
-            layer.weights_offset = append(bytes, self.weights.iter().map(|&weight| weight as u8));
+        let weights = self.packed();
+        layer.weights_bytes = weights.len() as u32;
+        if !weights.is_empty() {
+            layer.weights_offset = append(bytes, weights.iter().map(|&weight| weight as u8));
         }
         if !self.biases.is_empty() {
             layer.biases_offset = append(bytes, self.biases.iter().flat_map(|bias| bias.to_le_bytes()));

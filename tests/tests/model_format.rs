@@ -37,7 +37,7 @@ fn reads_back(draft: &Draft, name: &str) {
         assert_eq!(layer.kind, written.layer.kind);
         assert!(layer.inputs().eq(written.layer.inputs()));
         assert_eq!((layer.groups, layer.second_multiplier), (written.layer.groups, written.layer.second_multiplier));
-        assert_eq!(model.weights(&layer), written.weights);
+        assert_eq!(model.weights(&layer), written.packed());
         assert_eq!(model.biases(&layer), written.biases);
         assert_eq!(model.multipliers(&layer), written.multipliers);
     }
@@ -81,7 +81,7 @@ fn another_version_is_named() {
     file[4..6].copy_from_slice(&(VERSION + 1).to_le_bytes());
     let error = Model::parse(&file).unwrap_err();
     assert_eq!(error, ModelError::Version { found: VERSION + 1, supported: VERSION });
-    assert_eq!(error.to_string(), "format version 3, but this program reads version 2");
+    assert_eq!(error.to_string(), "format version 4, but this program reads version 3");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn what_does_not_fit_together_is_refused() {
         (|d| layer_of(d, 5).kind = LayerKind::Pointwise, layer(5)),
         (|d| d.layers[2].multipliers[7] = -1, layer(2)),
         (|d| layer_of(d, 4).multiplier = -1, layer(4)),
-        (|d| _ = d.layers[2].weights.pop(), layer(2)),
+        (|d| d.layers[2].weights.truncate(4 * 8), layer(2)),
         (|d| d.layers[2].biases[0] = (1 << 30) + 1, ModelError::Accumulator { layer: 2 }),
         (|d| d.layers[2].biases[0] = i32::MIN, ModelError::Accumulator { layer: 2 }),
         (|d| layer_of(d, 3).bias = i32::MIN, ModelError::Accumulator { layer: 3 }),
@@ -204,6 +204,18 @@ fn what_does_not_fit_together_between_branches_is_refused() {
         (|d| d.tensors[10].arena_offset = 208, ModelError::Arena { layer: 9 }),
     ];
     refuses(branched, cases);
+}
+
+#[test]
+fn weights_behind_the_last_tap_must_be_zero() {
+    let file = small().emit();
+    let place = Model::parse(&file).unwrap().layer(0).weights_offset as usize + 2 * 27;
+    for byte in [place, place + 1] {
+        let mut spoiled = file.clone();
+        spoiled[byte] = 1;
+        seal(&mut spoiled);
+        assert_eq!(Model::parse(&spoiled).unwrap_err(), ModelError::Layer { index: 0 });
+    }
 }
 
 fn refuses(draft: fn() -> Draft, cases: &[(Spoil, ModelError)]) {

@@ -1,5 +1,6 @@
 //! What kernels are given, the same for every instruction set.
 
+use deja_shared::model::pairs::Filter;
 use deja_shared::model::{Layer, Model};
 use deja_shared::quant::{Requantizer, scaled};
 use deja_shared::tensor::{View, ViewMut};
@@ -23,14 +24,12 @@ impl<'a> Parameters<'a> {
         Self { weights: model.weights(layer), biases: model.biases(layer), multipliers: model.multipliers(layer) }
     }
 
-    /// Weights, bias and multiplier of each output channel, for layouts whose slowest index is the output channel and
-    /// whose channels have `fan_in` weights each.
-    pub fn filters(&self, fan_in: usize) -> impl Iterator<Item = (&'a [i8], i32, i32)> + use<'a> {
-        let constants = self.biases.iter().copied().zip(self.multipliers.iter().copied());
-        self.weights
-            .chunks_exact(fan_in)
-            .zip(constants)
-            .map(|(weights, (bias, multiplier))| (weights, bias, multiplier))
+    /// Filter, bias and multiplier of each output channel, for weights in [`deja_shared::model::pairs`] with `fan_in` taps
+    /// an output.
+    pub fn filters(&self, fan_in: usize) -> impl Iterator<Item = (Filter<'a>, i32, i32)> + use<'a> {
+        let weights = self.weights;
+        let constants = self.biases.iter().copied().zip(self.multipliers.iter().copied()).enumerate();
+        constants.map(move |(output, (bias, multiplier))| (Filter::of(weights, output, fan_in), bias, multiplier))
     }
 }
 
@@ -65,8 +64,8 @@ impl OutputRange {
 /// A convolution, dense, in g groups or depthwise.
 ///
 /// # Shapes
-/// `input` h × w × c, `output` h' × w' × o (o = c if depthwise); weights `[o][kernel_height][kernel_width][c / g]`, if
-/// depthwise `[kernel_height][kernel_width][c]`.
+/// `input` h × w × c, `output` h' × w' × o (o = c if depthwise); o filters with taps `[kernel_height][kernel_width][c / g]`
+/// in pairs; if depthwise, weights `[kernel_height][kernel_width][c]`.
 #[derive(Debug)]
 pub struct Windowed<'a> {
     /// What is read.
@@ -75,6 +74,8 @@ pub struct Windowed<'a> {
     pub input_zero_point: i8,
     /// Filter extents, step and padding.
     pub window: Window,
+    /// Into how many groups the channels fall, g; of no meaning if depthwise.
+    pub groups: u16,
     /// Constants.
     pub parameters: Parameters<'a>,
     /// Where results lie.
@@ -86,7 +87,7 @@ pub struct Windowed<'a> {
 /// A convolution of 1×1: one matrix applied at every position.
 ///
 /// # Shapes
-/// `input` h × w × c, `output` h × w × o; weights `[o][c]`.
+/// `input` h × w × c, `output` h × w × o; o filters of c taps in pairs.
 #[derive(Debug)]
 pub struct Pointwise<'a> {
     /// What is read.
@@ -102,7 +103,7 @@ pub struct Pointwise<'a> {
 /// The matrix that makes the raw embedding, whose zero point is 0 and whose greatest value is that of `quant::INT16`.
 ///
 /// # Shapes
-/// `input` c, `output` o; weights `[o][c]`.
+/// `input` c, `output` o; o filters of c taps in pairs.
 #[derive(Debug)]
 pub struct FullyConnected<'a> {
     /// What is read.
@@ -154,7 +155,7 @@ impl Summand {
 /// The sum of an activation and of a convolution of 1×1 of another.
 ///
 /// # Shapes
-/// `input` h × w × c, `values` h × w × o; weights `[o][c]`.
+/// `input` h × w × c, `values` h × w × o; o filters of c taps in pairs.
 #[derive(Debug)]
 pub struct PointwiseAdd<'a> {
     /// What the matrix is applied to.

@@ -135,6 +135,7 @@ fn windowed<'a>(model: &Model<'a>, layer: &Layer, input: View<'a>, values: &'a m
         input,
         input_zero_point: model.tensor(layer.input).zero_point,
         window: Window::of(layer),
+        groups: layer.groups,
         parameters: Parameters::of(model, layer),
         range: OutputRange::of(model, layer),
         output: ViewMut { shape: model.tensor(layer.output).shape, data: values },

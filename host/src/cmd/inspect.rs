@@ -149,9 +149,7 @@ impl Row {
 
 /// Multiply-accumulates: every weight once for each output position; a layer without weights has none.
 fn macs(model: &Model<'_>, layer: &Layer) -> u64 {
-    let positions = match layer.kind {
-        LayerKind::Lookup | LayerKind::GeneralizedMeanPool => 0,
-        _ => model.tensor(layer.output).shape.positions(),
-    };
-    u64::from(layer.weights_bytes) * u64::from(positions)
+    let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
+    let fan_in = if layer.kind.has_weights() { layer.fan_in(model.tensor(read).shape) } else { 0 };
+    u64::from(fan_in) * model.tensor(layer.output).shape.len()
 }

@@ -12,6 +12,7 @@ use super::lower::{Lowered, LoweredLayer, LoweredTensor};
 use super::plan_arena::Plan;
 use super::scale::Quantization;
 use super::threshold::Threshold;
+use crate::compute::int8::interleaved;
 use crate::network::interpreter::pixel_value;
 
 /// Writes the file of a lowered network: header, activations, layers, pixel table, constants, golden pairs.
@@ -105,8 +106,10 @@ impl Writer {
     /// Appends the constants of a layer; its record with their places.
     fn layer(&mut self, lowered: &LoweredLayer) -> [u8; LAYER_BYTES] {
         let mut layer = lowered.layer;
-        layer.weights_bytes = lowered.weights.len() as u32;
-        layer.weights_offset = self.array_if_any(bytemuck::cast_slice(&lowered.weights));
+        let interleaved = layer.kind.has_filters().then(|| interleaved(&lowered.weights, lowered.biases.len()));
+        let weights = interleaved.as_ref().unwrap_or(&lowered.weights);
+        layer.weights_bytes = weights.len() as u32;
+        layer.weights_offset = self.array_if_any(bytemuck::cast_slice(weights));
         layer.biases_offset = self.array_if_any(bytemuck::cast_slice(&lowered.biases));
         layer.multipliers_offset = self.array_if_any(bytemuck::cast_slice(&lowered.multipliers));
         layer.encode()

@@ -2,6 +2,7 @@
 
 use super::layer::MAX_FAN_IN;
 use super::layer_kind::{LOOKUP_ENTRIES, MEAN_ENTRIES, greatest_power};
+use super::pairs;
 use super::record::array;
 use super::{ALIGNMENT, LAYER_BYTES, Layer, LayerKind, Model, ModelError, OUTSIDE_ARENA, PREPROCESSING_BYTES};
 use super::{TENSOR_BYTES, Tensor};
@@ -150,18 +151,20 @@ fn windows_fit(layer: &Layer, input: Shape, output: Shape) -> bool {
 fn weights(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelError> {
     let input = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
     let (input, output) = (model.tensor(input).shape, model.tensor(layer.output).shape);
-    let window = u32::from(layer.kernel_height) * u32::from(layer.kernel_width);
-    let fan_in = match layer.kind {
-        LayerKind::Convolution => window.saturating_mul((input.channels / layer.groups.max(1)).into()),
-        LayerKind::Depthwise => window,
-        LayerKind::FullyConnected => u32::try_from(input.len()).unwrap_or(u32::MAX),
-        _ => input.channels.into(),
+    let fan_in = layer.fan_in(input);
+    let outputs = u64::from(output.channels);
+    let bytes = match layer.kind {
+        LayerKind::Depthwise => u64::from(fan_in) * outputs,
+        _ => outputs.next_multiple_of(2) * u64::from(fan_in).next_multiple_of(4),
     };
-    if u64::from(fan_in) * u64::from(output.channels) != u64::from(layer.weights_bytes) {
+    if bytes != u64::from(layer.weights_bytes) {
         return Err(ModelError::Layer { index });
     }
     let channels = u64::from(output.channels) * 4;
     section(model, layer.weights_offset, layer.weights_bytes.into())?;
+    if layer.kind.has_filters() && !padding_is_zero(model.weights(layer), fan_in as usize) {
+        return Err(ModelError::Layer { index });
+    }
     section(model, layer.biases_offset, channels)?;
     section(model, layer.multipliers_offset, channels)?;
     if model.multipliers(layer).iter().any(|&multiplier| multiplier < 0) {
@@ -171,6 +174,12 @@ fn weights(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelErro
         return Err(ModelError::Accumulator { layer: index });
     }
     Ok(())
+}
+
+/// A kernel may multiply the padding of filters by anything.
+fn padding_is_zero(weights: &[i8], fan_in: usize) -> bool {
+    let padded = pairs::padded(fan_in);
+    padded == fan_in || weights.chunks(2 * padded).all(|pair| pair[2 * fan_in..].iter().all(|&weight| weight == 0))
 }
 
 fn constants(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelError> {

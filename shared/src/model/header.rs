@@ -7,7 +7,7 @@ use super::{Fingerprint, ModelError};
 pub const MAGIC: [u8; 4] = *b"DEJA";
 /// The format that this program writes and reads. Version 2 added the layers behind global average pool, convolution in
 /// groups, and results that take their input's place.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 /// Length of the header.
 pub const HEADER_BYTES: usize = 128;
 /// Greatest length of a model's name.

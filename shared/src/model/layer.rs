@@ -2,6 +2,7 @@
 
 use super::LayerKind;
 use super::record::{array, put, u16_at, u32_at};
+use crate::tensor::Shape;
 
 /// Length of a layer's record.
 pub const LAYER_BYTES: usize = 64;
@@ -90,6 +91,17 @@ impl Layer {
     /// The numbers of the activations that it reads.
     pub fn inputs(&self) -> impl Iterator<Item = u16> + use<> {
         [self.input, self.second_input, self.third_input].into_iter().take(self.kind.input_count())
+    }
+
+    /// Products summed into one accumulator of a kind that has weights, which it applies to `input`.
+    pub fn fan_in(&self, input: Shape) -> u32 {
+        let window = u32::from(self.kernel_height) * u32::from(self.kernel_width);
+        match self.kind {
+            LayerKind::Convolution => window.saturating_mul((input.channels / self.groups.max(1)).into()),
+            LayerKind::Depthwise => window,
+            LayerKind::FullyConnected => u32::try_from(input.len()).unwrap_or(u32::MAX),
+            _ => input.channels.into(),
+        }
     }
 
     pub(super) fn decode(record: [u8; LAYER_BYTES]) -> Self {

@@ -13,16 +13,17 @@ pub const fn greatest_power(positions: u32) -> u64 {
 /// Which operator a layer is, and how its constants lie.
 ///
 /// `zp(x)` is an activation's zero point, `requantize` the rule of [`crate::quant::Requantizer::apply`], `round` that of
-/// [`crate::quant::Requantizer::round`], and `scaled` is [`crate::quant::scaled`].
+/// [`crate::quant::Requantizer::round`], and `scaled` is [`crate::quant::scaled`]. Where a kind has taps, one filter of
+/// them an output channel, its weights lie as [`super::pairs`] says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerKind {
-    /// Convolution, dense or in groups; weights `[out][kernel_height][kernel_width][in / groups]`.
+    /// Convolution, dense or in groups; taps `[kernel_height][kernel_width][in / groups]`.
     Convolution,
     /// One filter a channel; weights `[kernel_height][kernel_width][channel]`.
     Depthwise,
-    /// 1×1 convolution; weights `[out][in]`.
+    /// 1×1 convolution; taps `[in]`.
     Pointwise,
-    /// Matrix on a whole activation; weights `[out][height][width][in]`; the last layer and no other. Its result has
+    /// Matrix on a whole activation; taps `[height][width][in]`; the last layer and no other. Its result has
     /// 16 bits, the raw embedding: within [`crate::quant::INT16`], and not below 0 where the layer's `low` is not.
     FullyConnected,
     /// `requantize(a·multiplier_a + b·multiplier_b + bias)`, of two activations of one shape.
@@ -42,7 +43,7 @@ pub enum LayerKind {
     /// and of the second input x scaled by the third input g.
     ChannelScaleAdd,
     /// `round((bias + Σ x·w)·multiplier + scaled(a − zp(a), second_multiplier))`: the sum of the first input a and of
-    /// a 1×1 convolution of the second input x; weights `[out][in]`.
+    /// a 1×1 convolution of the second input x; taps `[in]`.
     PointwiseAdd,
     /// `round(scaled(x − zp, m))`, where m is `multiplier` if x ≥ zp, and else one a channel, of either sign.
     PRelu,
@@ -79,6 +80,11 @@ impl LayerKind {
             self,
             Self::Convolution | Self::Depthwise | Self::Pointwise | Self::FullyConnected | Self::PointwiseAdd
         )
+    }
+
+    /// Whether its weights are filters that lie as [`super::pairs`] says.
+    pub const fn has_filters(self) -> bool {
+        self.has_weights() && !matches!(self, Self::Depthwise)
     }
 
     /// How many activations it reads.

@@ -14,6 +14,7 @@ mod error;
 mod header;
 mod layer;
 mod layer_kind;
+pub mod pairs;
 mod record;
 mod tensor;
 

@@ -1,19 +1,20 @@
 //! Dense convolution.
 
+use deja_shared::model::pairs::Filter;
 use deja_shared::tensor::View;
 
-use super::{dot, narrow, sum};
+use super::narrow;
 use crate::kernels::{Overlap, Windowed};
 
 /// `y[i,j,o] = requantize(bias[o] + Σ x[i·s−p+u, j·s−p+v, c] · w[o,u,v,c])`, where x beyond the edge is the input's zero
 /// point, and c runs over the channels of o's group.
 pub fn convolution(arguments: Windowed<'_>) {
-    let Windowed { input, input_zero_point, window, parameters, range, output } = arguments;
+    let Windowed { input, input_zero_point, window, groups, parameters, range, output } = arguments;
     let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
-    let fan_in = parameters.weights.len() / channels;
-    let row_len = fan_in / usize::from(window.kernel_height);
-    let group = row_len / usize::from(window.kernel_width);
-    let outputs = channels * group / usize::from(input.shape.channels);
+    let group = usize::from(input.shape.channels / groups);
+    let outputs = channels / usize::from(groups);
+    let row_len = usize::from(window.kernel_width) * group;
+    let fan_in = usize::from(window.kernel_height) * row_len;
     for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
         let rows = window.rows(input.shape.height, i);
         for (j, results) in output_row.chunks_exact_mut(channels).enumerate() {
@@ -22,8 +23,8 @@ pub fn convolution(arguments: Windowed<'_>) {
             for (number, results) in results.chunks_exact_mut(outputs).enumerate() {
                 let (rows, columns, padding) = (&rows, &columns, input_zero_point.into());
                 let place = Place { input, rows, columns, padding, row_len, group, first: number * group };
-                for (result, (weights, bias, multiplier)) in results.iter_mut().zip(&mut filters) {
-                    let accumulator = bias.wrapping_add(place.products(weights));
+                for (result, (filter, bias, multiplier)) in results.iter_mut().zip(&mut filters) {
+                    let accumulator = bias.wrapping_add(place.products(filter, fan_in));
                     *result = narrow(range.requantizer(multiplier).apply(accumulator));
                 }
             }
@@ -47,27 +48,28 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// Σ x·w over the whole window, padding included.
-    fn products(&self, weights: &[i8]) -> i32 {
-        let rows = weights.chunks_exact(self.row_len).enumerate();
-        rows.map(|(u, weights)| self.row_products(u, weights)).fold(0, i32::wrapping_add)
+    fn products(&self, filter: Filter<'_>, fan_in: usize) -> i32 {
+        let rows = (0..fan_in).step_by(self.row_len).map(|start| filter.part(start..start + self.row_len));
+        rows.enumerate().map(|(u, row)| self.row_products(u, row)).fold(0, i32::wrapping_add)
     }
 
-    fn row_products(&self, u: usize, weights: &[i8]) -> i32 {
+    fn row_products(&self, u: usize, row: Filter<'_>) -> i32 {
         if !self.rows.taps.contains(&u) {
-            return self.padding.wrapping_mul(sum(weights));
+            return self.padding.wrapping_mul(row.sum());
         }
         let channels = usize::from(self.input.shape.channels);
         let y = self.rows.start + u - self.rows.taps.start;
         let start = (y * usize::from(self.input.shape.width) + self.columns.start) * channels;
         let (from, to) = (self.columns.taps.start * self.group, self.columns.taps.end * self.group);
-        let beside = sum(&weights[..from]).wrapping_add(sum(&weights[to..]));
-        let (values, weights) = (&self.input.data[start..], &weights[from..to]);
+        let beside = row.part(0..from).sum().wrapping_add(row.part(to..self.row_len).sum());
+        let values = &self.input.data[start..];
         let inside = if self.group == channels {
             // The filter's row lies as the input's does.
-            dot(values, weights)
+            row.part(from..to).dot(values)
         } else {
-            let taps = values.chunks(channels).zip(weights.chunks_exact(self.group));
-            taps.map(|(values, weights)| dot(&values[self.first..], weights)).fold(0, i32::wrapping_add)
+            let taps = values.chunks(channels).zip((from..to).step_by(self.group));
+            let dot = |(values, tap): (&[i8], usize)| row.part(tap..tap + self.group).dot(&values[self.first..]);
+            taps.map(dot).fold(0, i32::wrapping_add)
         };
         self.padding.wrapping_mul(beside).wrapping_add(inside)
     }
@@ -91,8 +93,9 @@ mod tests {
             input: view(Shape::new(2, 2, 1), &[11, 12, 13, 14]),
             input_zero_point: 10,
             window,
+            groups: 1,
             // 4 − 10·45: a bias of 4 with the zero point folded in over the whole window.
-            parameters: parameters(&weights, &[4 - 450], &[QUARTER]),
+            parameters: parameters(&interleaved(&weights, 1), &[4 - 450], &[QUARTER]),
             range: FULL,
             output: view_mut(Shape::new(2, 2, 1), &mut data),
         });
@@ -109,7 +112,8 @@ mod tests {
             input: view(Shape::new(1, 1, 4), &[4, 8, 40, 80]),
             input_zero_point: 0,
             window: Window { kernel_height: 1, kernel_width: 1, stride: 1, padding_top: 0, padding_left: 0 },
-            parameters: parameters(&[1, 0, 0, 1, 1, 1, -1, 1], &[0; 4], &[QUARTER; 4]),
+            groups: 2,
+            parameters: parameters(&interleaved(&[1, 0, 0, 1, 1, 1, -1, 1], 4), &[0; 4], &[QUARTER; 4]),
             range: FULL,
             output: view_mut(Shape::new(1, 1, 4), &mut data),
         });

@@ -9,7 +9,7 @@ const BLOCK: usize = 32;
 /// `y[i,j,c] = requantize(bias[c] + Σ x[i·s−p+u, j·s−p+v, c] · w[u,v,c])`, where x beyond the edge is the input's zero
 /// point.
 pub fn depthwise(arguments: Windowed<'_>) {
-    let Windowed { input, input_zero_point, window, parameters, range, output } = arguments;
+    let Windowed { input, input_zero_point, window, parameters, range, output, .. } = arguments;
     let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
     let input_width = usize::from(input.shape.width);
     for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
@@ -75,6 +75,7 @@ mod tests {
             input: view(Shape::new(1, 3, 2), &[4, 8, 12, -8, 20, 0]),
             input_zero_point: 4,
             window,
+            groups: 1,
             // Σ w is 6 and 0: the folded biases are 0 − 4·6 and 2 − 4·0.
             parameters: parameters(&[1, -1, 2, 0, 3, 1], &[-24, 2], &[QUARTER, QUARTER]),
             range: FULL,

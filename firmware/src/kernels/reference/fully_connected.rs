@@ -2,16 +2,15 @@
 
 use deja_shared::quant::{INT16, Requantizer};
 
-use super::dot;
 use crate::kernels::FullyConnected;
 
 /// `y[o] = requantize(bias[o] + Σ x[c] · w[o,c])`, to 16 bits around zero, from `low` on.
 pub fn fully_connected(arguments: FullyConnected<'_>) {
     let FullyConnected { input, parameters, low, output } = arguments;
-    for (result, (weights, bias, multiplier)) in output.iter_mut().zip(parameters.filters(input.len())) {
+    for (result, (filter, bias, multiplier)) in output.iter_mut().zip(parameters.filters(input.len())) {
         let requantizer = Requantizer { multiplier, zero_point: 0, low, high: INT16.1 };
         // The requantizer has clamped it to 16 bits.
-        *result = requantizer.apply(bias.wrapping_add(dot(input, weights))) as i16;
+        *result = requantizer.apply(bias.wrapping_add(filter.dot(input))) as i16;
     }
 }
 
@@ -27,7 +26,11 @@ mod tests {
         let mut output = [0; 3];
         fully_connected(FullyConnected {
             input: &[1, 2, -3],
-            parameters: parameters(&[1, 1, 1, 100, 100, -100, 0, 0, 1], &[0, 2, 1 << 30], &[QUARTER; 3]),
+            parameters: parameters(
+                &interleaved(&[1, 1, 1, 100, 100, -100, 0, 0, 1], 3),
+                &[0, 2, 1 << 30],
+                &[QUARTER; 3],
+            ),
             low: INT16.0,
             output: &mut output,
         });
@@ -40,7 +43,8 @@ mod tests {
         fn equals_its_twin(case in pointwise_case(), low in prop_oneof![Just(0), Just(INT16.0)]) {
             let input = &case.input[..case.fan_in];
             let mut output = vec![0; case.biases.len()];
-            let parameters = parameters(&case.weights, &case.biases, &case.multipliers);
+            let weights = interleaved(&case.weights, case.biases.len());
+            let parameters = parameters(&weights, &case.biases, &case.multipliers);
             fully_connected(FullyConnected { input, parameters, low, output: &mut output });
             for (o, &result) in output.iter().enumerate() {
                 let products = (0..case.fan_in).map(|c| i64::from(input[c]) * i64::from(case.weights[o * case.fan_in + c]));

@@ -37,16 +37,6 @@ pub use pointwise_add::pointwise_add;
 pub use prelu::prelu;
 pub use widen::widen;
 
-/// Σ aᵢ·bᵢ, modulo 2³².
-fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).fold(0, i32::wrapping_add)
-}
-
-/// Σ aᵢ, modulo 2³².
-fn sum(a: &[i8]) -> i32 {
-    a.iter().map(|&a| i32::from(a)).fold(0, i32::wrapping_add)
-}
-
 /// The place of an int8 in a table that starts with the entry for −128.
 fn entry(value: i8) -> usize {
     usize::from(value as u8 ^ 0x80)

@@ -1,6 +1,6 @@
 //! Convolution of 1×1.
 
-use super::{dot, narrow};
+use super::narrow;
 use crate::kernels::Pointwise;
 
 /// `y[i,j,o] = requantize(bias[o] + Σ x[i,j,c] · w[o,c])`.
@@ -9,8 +9,8 @@ pub fn pointwise(arguments: Pointwise<'_>) {
     let (fan_in, channels) = (usize::from(input.shape.channels), usize::from(output.shape.channels));
     let positions = input.data.chunks_exact(fan_in).zip(output.data.chunks_exact_mut(channels));
     for (values, results) in positions {
-        for (result, (weights, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
-            let accumulator = bias.wrapping_add(dot(values, weights));
+        for (result, (filter, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
+            let accumulator = bias.wrapping_add(filter.dot(values));
             *result = narrow(range.requantizer(multiplier).apply(accumulator));
         }
     }
@@ -30,7 +30,11 @@ mod tests {
         let mut data = [0; 6];
         pointwise(Pointwise {
             input: view(Shape::new(1, 2, 2), &[10, -20, 127, -128]),
-            parameters: parameters(&[4, 2, -127, 127, 1, 1], &[8, 0, -3], &[QUARTER, QUARTER / 64, QUARTER]),
+            parameters: parameters(
+                &interleaved(&[4, 2, -127, 127, 1, 1], 3),
+                &[8, 0, -3],
+                &[QUARTER, QUARTER / 64, QUARTER],
+            ),
             range: OutputRange { zero_point: -5, low: -5, high: 100 },
             output: view_mut(Shape::new(1, 2, 3), &mut data),
         });

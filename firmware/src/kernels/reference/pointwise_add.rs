@@ -1,6 +1,6 @@
 //! The sum of an activation and of a convolution of 1×1 of another.
 
-use super::{dot, narrow};
+use super::narrow;
 use crate::kernels::PointwiseAdd;
 
 /// `y[i,j,o] = round((bias[o] + Σ x[i,j,c] · w[o,c])·multiplier[o] + term(a[i,j,o]))`.
@@ -8,9 +8,9 @@ pub fn pointwise_add(arguments: PointwiseAdd<'_>) {
     let PointwiseAdd { input, parameters, summand, range, values } = arguments;
     let (fan_in, channels) = (usize::from(input.shape.channels), parameters.biases.len());
     for (inputs, results) in input.data.chunks_exact(fan_in).zip(values.chunks_exact_mut(channels)) {
-        for (result, (weights, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
+        for (result, (filter, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
             let requantizer = range.requantizer(multiplier);
-            let product = requantizer.product(bias.wrapping_add(dot(inputs, weights)));
+            let product = requantizer.product(bias.wrapping_add(filter.dot(inputs)));
             *result = narrow(requantizer.round(product + summand.term(*result)));
         }
     }
@@ -30,7 +30,7 @@ mod tests {
         let mut values = [-2, 7];
         pointwise_add(PointwiseAdd {
             input: view(Shape::new(1, 2, 2), &[10, -20, 3, 1]),
-            parameters: parameters(&[4, 1], &[1], &[QUARTER]),
+            parameters: parameters(&interleaved(&[4, 1], 1), &[1], &[QUARTER]),
             summand: Summand { zero_point: -2, multiplier: 1 << 23 },
             range: range(1, -128, 127),
             values: &mut values,

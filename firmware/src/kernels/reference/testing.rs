@@ -4,6 +4,7 @@ use core::ops::{Range, RangeInclusive};
 use std::vec;
 use std::vec::Vec;
 
+use deja_shared::model::pairs;
 use deja_shared::tensor::{Shape, View, ViewMut};
 use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
@@ -31,6 +32,13 @@ pub fn view(shape: Shape, data: &[i8]) -> View<'_> {
 pub fn view_mut(shape: Shape, data: &mut [i8]) -> ViewMut<'_> {
     assert_eq!(data.len() as u64, shape.len());
     ViewMut { shape, data }
+}
+
+/// Filters `[outputs][taps]` as a model holds them.
+pub fn interleaved(filters: &[i8], outputs: usize) -> Vec<i8> {
+    let mut packed = vec![0; pairs::bytes(outputs, filters.len() / outputs)];
+    pairs::interleave(filters, outputs, &mut packed);
+    packed
 }
 
 pub fn parameters<'a>(weights: &'a [i8], biases: &'a [i32], multipliers: &'a [i32]) -> Parameters<'a> {
@@ -125,7 +133,7 @@ impl PointwiseCase {
         let mut data = vec![0; shape.len() as usize];
         kernel(Pointwise {
             input: view(self.shape, &self.input),
-            parameters: parameters(&self.weights, &self.biases, &self.multipliers),
+            parameters: parameters(&interleaved(&self.weights, self.biases.len()), &self.biases, &self.multipliers),
             range: self.range,
             output: view_mut(shape, &mut data),
         });
@@ -136,7 +144,7 @@ impl PointwiseCase {
         let mut values = sum.to_vec();
         kernel(PointwiseAdd {
             input: view(self.shape, &self.input),
-            parameters: parameters(&self.weights, &self.biases, &self.multipliers),
+            parameters: parameters(&interleaved(&self.weights, self.biases.len()), &self.biases, &self.multipliers),
             summand,
             range: self.range,
             values: &mut values,
@@ -257,12 +265,15 @@ impl WindowedCase {
         };
         let fold = |(o, &bias): (usize, &i32)| bias - i32::from(self.zero_point) * weights_of(o);
         let biases: Vec<i32> = self.biases.iter().enumerate().map(fold).collect();
+        let packed = if self.depthwise { self.weights.clone() } else { interleaved(&self.weights, self.biases.len()) };
+        let groups = if self.depthwise { 1 } else { self.shape.channels / self.group as u16 };
         let mut data = vec![0; self.output.len() as usize];
         kernel(Windowed {
             input: view(self.shape, &self.input),
             input_zero_point: self.zero_point,
             window: self.window,
-            parameters: parameters(&self.weights, &biases, &self.multipliers),
+            groups,
+            parameters: parameters(&packed, &biases, &self.multipliers),
             range: self.range,
             output: view_mut(self.output, &mut data),
         });

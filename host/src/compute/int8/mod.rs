@@ -9,7 +9,7 @@ mod layout;
 mod pack;
 
 pub use layout::{Halo, Layout, SLACK};
-pub use pack::{Channelwise, Matrix, Order};
+pub use pack::{Channelwise, Matrix, Order, interleaved};
 
 use deja_firmware::kernels::{OutputRange, Summand, Window};
 

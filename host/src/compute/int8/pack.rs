@@ -1,6 +1,7 @@
 //! A layer's constants in the order in which a kernel's registers take them.
 
 use deja_firmware::kernels::{Parameters, Window};
+use deja_shared::model::pairs;
 
 /// What an implementation asks of packed constants. A register has `lanes` accumulators, and is fed by four products
 /// each at once.
@@ -12,6 +13,13 @@ pub struct Order {
     pub place: fn(usize, usize) -> usize,
     /// What the implementation adds to a value q before it multiplies: 128 where it takes bytes without a sign.
     pub offset: i32,
+}
+
+/// Filters `[outputs][taps]` in the order in which a model holds them.
+pub fn interleaved(filters: &[i8], outputs: usize) -> Vec<i8> {
+    let mut packed = vec![0; pairs::bytes(outputs, filters.len() / outputs.max(1))];
+    pairs::interleave(filters, outputs, &mut packed);
+    packed
 }
 
 /// Products of an accumulator at once.
@@ -35,22 +43,22 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Packs filters `[out][segments][values]` (a matrix has one segment); none where a weight is −128, which no
-    /// quantizer writes and not every kernel multiplies.
-    pub fn pack(order: &Order, parameters: &Parameters<'_>, segments: usize) -> Option<Self> {
+    /// Packs filters in [`pairs`] with taps `[segments][values]` (a matrix has one segment), `fan_in` in all; none where a
+    /// weight is −128, which no quantizer writes and not every kernel multiplies.
+    pub fn pack(order: &Order, parameters: &Parameters<'_>, fan_in: usize, segments: usize) -> Option<Self> {
         let channels = parameters.biases.len();
-        let values = parameters.weights.len() / channels / segments;
+        let values = fan_in / segments;
         let (blocks, quads) = (channels.div_ceil(order.lanes), values.div_ceil(QUAD));
         let register = QUAD * order.lanes;
         let mut matrix = Self::zeros(channels, segments, quads, blocks * order.lanes, register);
-        for (channel, (filter, bias, multiplier)) in parameters.filters(segments * values).enumerate() {
+        for (channel, (filter, bias, multiplier)) in parameters.filters(fan_in).enumerate() {
             let (block, lane) = (channel / order.lanes, channel % order.lanes);
-            for (index, &weight) in filter.iter().enumerate() {
+            for (index, weight) in filter.taps().enumerate() {
                 let (segment, value) = (index / values, index % values);
                 let start = ((block * segments + segment) * quads + value / QUAD) * register;
                 matrix.weights[start + (order.place)(lane, value % QUAD)] = weight;
             }
-            matrix.biases[channel] = folded(bias, order.offset, filter.iter().copied());
+            matrix.biases[channel] = folded(bias, order.offset, filter.taps());
             matrix.multipliers[channel] = multiplier;
         }
         (!parameters.weights.contains(&i8::MIN)).then_some(matrix)
@@ -142,15 +150,15 @@ mod tests {
 
     #[test]
     fn filters_are_padded_to_whole_quads_and_registers() {
-        let weights: Vec<i8> = (1..=10).collect();
+        let weights = interleaved(&(1..=10).collect::<Vec<i8>>(), 2);
         let parameters = Parameters { weights: &weights, biases: &[1000, 7], multipliers: &[5, 6] };
-        let matrix = Matrix::pack(&ORDER, &parameters, 1).expect("no weight of −128");
+        let matrix = Matrix::pack(&ORDER, &parameters, 5, 1).expect("no weight of −128");
         assert_eq!((matrix.quads, matrix.weights.len()), (2, 32));
         assert_eq!(matrix.weights[..9], [1, 2, 3, 4, 6, 7, 8, 9, 0]);
         assert_eq!(matrix.weights[16..22], [5, 0, 0, 0, 10, 0]);
         assert_eq!(matrix.biases, [1000 - 128 * 15, 7 - 128 * 40, 0, 0]);
-        let lowest = Parameters { weights: &[-128, 0], biases: &[0, 0], multipliers: &[5, 6] };
-        assert!(Matrix::pack(&ORDER, &lowest, 1).is_none());
+        let lowest = Parameters { weights: &[-128, 0, 0, 0, 0, 0, 0, 0], biases: &[0, 0], multipliers: &[5, 6] };
+        assert!(Matrix::pack(&ORDER, &lowest, 1, 1).is_none());
     }
 
     #[test]

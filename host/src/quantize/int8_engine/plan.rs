@@ -1,7 +1,7 @@
 //! From a checked model to packed constants, layouts and buffers.
 
 use deja_firmware::kernels::{OutputRange, Parameters, Window};
-use deja_shared::model::{Layer, LayerKind, Model};
+use deja_shared::model::{Layer, LayerKind, Model, pairs};
 
 use super::{Int8Engine, Place, Step, Work, curves};
 use crate::compute::int8::{Channelwise, Halo, Int8Kernels, Layout, Matrix, biased};
@@ -70,21 +70,23 @@ fn places(model: &Model<'_>) -> Vec<Place> {
 fn work(model: &Model<'_>, layer: &Layer, kernels: &Int8Kernels) -> Option<Work> {
     let (order, parameters) = (&kernels.order, Parameters::of(model, layer));
     let window = Window::of(layer);
+    let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
+    let fan_in = layer.fan_in(model.tensor(read).shape) as usize;
     match layer.kind {
         LayerKind::Convolution => {
-            let (input, groups) = (model.tensor(layer.input).shape.channels, layer.groups.into());
-            let weights = ungrouped(parameters.weights, parameters.biases.len(), input.into(), groups);
+            let (input, groups) = (model.tensor(layer.input).shape.channels, usize::from(layer.groups));
+            let weights = ungrouped(&parameters, input.into(), groups, fan_in);
             let parameters = Parameters { weights: &weights, ..parameters };
-            let matrix = Matrix::pack(order, &parameters, window.kernel_height.into())?;
+            let matrix = Matrix::pack(order, &parameters, fan_in * groups, window.kernel_height.into())?;
             Some(Work::Convolution(matrix, window))
         }
-        LayerKind::Pointwise => Some(Work::Convolution(Matrix::pack(order, &parameters, 1)?, ONE)),
-        LayerKind::PointwiseAdd => Some(Work::PointwiseAdd(Matrix::pack(order, &parameters, 1)?)),
+        LayerKind::Pointwise => Some(Work::Convolution(Matrix::pack(order, &parameters, fan_in, 1)?, ONE)),
+        LayerKind::PointwiseAdd => Some(Work::PointwiseAdd(Matrix::pack(order, &parameters, fan_in, 1)?)),
         LayerKind::Depthwise => {
             let width = model.tensor(layer.output).shape.width.into();
             Some(Work::Depthwise(Channelwise::pack(order, &parameters, &window, width)?, window))
         }
-        LayerKind::FullyConnected => Some(Work::Last(Matrix::pack(order, &parameters, 1)?)),
+        LayerKind::FullyConnected => Some(Work::Last(Matrix::pack(order, &parameters, fan_in, 1)?)),
         LayerKind::Add => Some(Work::Add),
         LayerKind::GlobalAveragePool => Some(Work::Pool),
         LayerKind::MaxPool => Some(Work::MaxPool(window)),
@@ -98,14 +100,16 @@ fn work(model: &Model<'_>, layer: &Layer, kernels: &Int8Kernels) -> Option<Work>
     }
 }
 
-/// Weights `[out][taps][in / groups]` as those of a dense convolution, `[out][taps][in]`: zero for other groups.
-fn ungrouped(weights: &[i8], outputs: usize, inputs: usize, groups: usize) -> Vec<i8> {
-    let group = inputs / groups;
-    let taps = weights.len() / outputs / group;
-    let mut dense = vec![0; outputs * taps * inputs];
-    for (row, values) in weights.chunks_exact(group).enumerate() {
-        let number = row / taps / (outputs / groups);
-        dense[row * inputs + number * group..][..group].copy_from_slice(values);
+/// The weights of a convolution in groups as those of a dense one: zero for other groups.
+fn ungrouped(parameters: &Parameters<'_>, inputs: usize, groups: usize, fan_in: usize) -> Vec<i8> {
+    let (outputs, group) = (parameters.biases.len(), inputs / groups);
+    let mut dense = vec![0; pairs::bytes(outputs, fan_in * groups)];
+    for (output, (filter, ..)) in parameters.filters(fan_in).enumerate() {
+        let first = output / (outputs / groups) * group;
+        for (tap, weight) in filter.taps().enumerate() {
+            let tap = tap / group * inputs + first + tap % group;
+            dense[pairs::place(output, tap, fan_in * groups)] = weight;
+        }
     }
     dense
 }

@@ -9,7 +9,8 @@ use proptest::collection::vec as vec_of;
 use proptest::prelude::*;
 
 use crate::compute::int8::{
-    Add, Channelwise, ConvolutionAdd, Halo, Int8Kernels, Layout, Matrix, Pool, Scale, Windowed, biased, unbiased,
+    Add, Channelwise, ConvolutionAdd, Halo, Int8Kernels, Layout, Matrix, Pool, Scale, Windowed, biased, interleaved,
+    unbiased,
 };
 
 fn values(n: usize) -> impl Strategy<Value = Vec<i8>> {
@@ -42,7 +43,9 @@ struct Case {
     window: Window,
     input: Vec<i8>,
     zero_point: i8,
-    weights: Vec<i8>,
+    fan_in: usize,
+    /// As a model holds them.
+    packed: Vec<i8>,
     biases: Vec<i32>,
     multipliers: Vec<i32>,
     range: OutputRange,
@@ -81,7 +84,8 @@ fn case(depthwise: bool) -> impl Strategy<Value = Case> {
                     window,
                     input,
                     zero_point,
-                    weights,
+                    fan_in,
+                    packed: if depthwise { weights } else { interleaved(&weights, n) },
                     biases,
                     multipliers,
                     range,
@@ -93,7 +97,7 @@ fn case(depthwise: bool) -> impl Strategy<Value = Case> {
 
 impl Case {
     fn parameters(&self) -> Parameters<'_> {
-        Parameters { weights: &self.weights, biases: &self.biases, multipliers: &self.multipliers }
+        Parameters { weights: &self.packed, biases: &self.biases, multipliers: &self.multipliers }
     }
 
     fn expected(&self, kernel: fn(firmware::Windowed<'_>)) -> Vec<i8> {
@@ -102,6 +106,7 @@ impl Case {
             input: View { shape: self.shape, data: &self.input },
             input_zero_point: self.zero_point,
             window: self.window,
+            groups: 1,
             parameters: self.parameters(),
             range: self.range,
             output: ViewMut { shape: self.output, data: &mut data },
@@ -166,7 +171,7 @@ proptest! {
         let expected = case.expected(reference::convolution);
         for kernels in Int8Kernels::available() {
             let segments = case.window.kernel_height.into();
-            let matrix = Matrix::pack(&kernels.order, &case.parameters(), segments).expect("no weight of −128");
+            let matrix = Matrix::pack(&kernels.order, &case.parameters(), case.fan_in, segments).expect("no weight of −128");
             prop_assert_eq!(&case.run(&matrix, kernels.convolution)?, &expected, "{}", kernels.name);
         }
     }
@@ -188,14 +193,15 @@ proptest! {
             .prop_flat_map(|(n, out)| (values(n), weights(n * out), biases(out)))
     ) {
         let multipliers = vec![0; biases.len()];
-        let parameters = Parameters { weights: &weights, biases: &biases, multipliers: &multipliers };
         let dot = |weights: &[i8]| row.iter().zip(weights).map(|(x, w)| i32::from(*x) * i32::from(*w)).sum::<i32>();
-        let filters = parameters.filters(row.len());
-        let expected: Vec<i32> = filters.map(|(weights, bias, _)| bias.wrapping_add(dot(weights))).collect();
+        let filters = weights.chunks_exact(row.len()).zip(&biases);
+        let expected: Vec<i32> = filters.map(|(weights, bias)| bias.wrapping_add(dot(weights))).collect();
+        let weights = interleaved(&weights, biases.len());
+        let parameters = Parameters { weights: &weights, biases: &biases, multipliers: &multipliers };
         let mut bytes: Vec<u8> = row.iter().map(|x| biased(*x)).collect();
         bytes.resize(row.len().next_multiple_of(4), 99);
         for kernels in Int8Kernels::available() {
-            let matrix = Matrix::pack(&kernels.order, &parameters, 1).expect("no weight of −128");
+            let matrix = Matrix::pack(&kernels.order, &parameters, row.len(), 1).expect("no weight of −128");
             let mut sums = vec![5; 3];
             (kernels.accumulate)(&matrix, &bytes, &mut sums);
             prop_assert_eq!(&sums, &expected, "{}", kernels.name);
@@ -210,6 +216,7 @@ proptest! {
         }),
         (rule, range) in (summand(), range()),
     ) {
+        let (n, weights) = (biases.len(), interleaved(&weights, biases.len()));
         let parameters = Parameters { weights: &weights, biases: &biases, multipliers: &multipliers };
         let (view, mut expected) = (View { shape, data: &input }, sum.clone());
         let values = &mut expected;
@@ -219,7 +226,7 @@ proptest! {
         let (bytes, bytes_sum) = (spread(&from, &input, 3), spread(&from_sum, &sum, -9));
         let window = Window { kernel_height: 1, kernel_width: 1, stride: 1, padding_top: 0, padding_left: 0 };
         for kernels in Int8Kernels::available() {
-            let constants = &Matrix::pack(&kernels.order, &parameters, 1).expect("no weight of −128");
+            let constants = &Matrix::pack(&kernels.order, &parameters, n, 1).expect("no weight of −128");
             let mut output = vec![77; to.bytes()];
             let convolution = Windowed { constants, window, range, input: (&bytes, from), output: (&mut output, to) };
             (kernels.convolution_add)(ConvolutionAdd { convolution, summand: (&bytes_sum, from_sum), rule });
