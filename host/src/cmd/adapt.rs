@@ -3,7 +3,7 @@
 use super::Context;
 use super::device::Device;
 use crate::dataset;
-use crate::device::{Address, Client, FORMS, GalleryFile, short};
+use crate::device::{Address, Client, FORMS, GalleryFile, cosine, short};
 use crate::hexadecimal::hexadecimal;
 use crate::projection::{Adaptation, AdaptationError, Fidelity, Method, Standing, adapt};
 use crate::quantize::Int8Model;
@@ -19,13 +19,14 @@ const EXAMPLES: &str = "EXAMPLES:
   deja adapt old.deja new.deja vehicles/ --device serial:/dev/ttyACM0 --out people.new.json
 
 The last one does everything: it exports the camera's gallery (and keeps it as people.new.old.json), flashes new.deja, and
-imports the templates that were adapted.";
+imports the templates that were adapted, with the threshold for them.";
 
 /// Turns the templates of one model into those of another, without the photographs
 ///
 /// Both models embed DATA's training pictures; a map from the old embeddings to the new ones is learned on them (least squares
 /// with regularization, or a rotation, whichever serves held-out identities better) and applied to every template. DATA's
-/// queries and gallery tell what it costs in mAP. Adapted templates are never quite as good as new ones: where there are
+/// queries and gallery tell what it costs in mAP, and from which cosine on an adapted gallery may know somebody: a threshold of
+/// its own, as the new model's would know nearly nobody. Adapted templates are never quite as good as new ones: where there are
 /// photographs, enroll again.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -64,6 +65,10 @@ struct Outcome {
     old_model: Standing,
     native: Standing,
     adapted: Standing,
+    /// Least cosine of a match with an adapted template.
+    threshold: Option<f32>,
+    /// Share of strangers' pictures that it takes for somebody.
+    strangers_accepted: Option<f64>,
     /// mAP of the adapted gallery less that of a native one.
     delta_map: f64,
     templates: usize,
@@ -89,14 +94,25 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     let mut camera = device.map(|device| device.connect(context)).transpose()?;
     let gallery = read(args, camera.as_mut(), &from, context)?;
     let data = dataset::open(&args.data)?;
-    let adaptation = adapt(&old, &new, &data, context.progress()).with_context(|| {
+    let people = u16::try_from(gallery.identities()).unwrap_or(u16::MAX);
+    let adaptation = adapt(&old, &new, &data, people, context.progress()).with_context(|| {
         let [old, new, data] = [&args.old, &args.new, &args.data].map(|path| path.display());
         format!("no map from {old} to {new} was learned on {data}")
     })?;
     show(&adaptation, old.model().header().dimension.into(), context)?;
     let adapted = gallery.adapted(&to, |template| adaptation.alignment.apply(template))?;
     adapted.write(&args.out)?;
-    let kept = camera.map(|mut camera| exchange(&mut camera, &gallery, &adapted, &new, args, context)).transpose()?;
+    let threshold = adaptation.threshold.map(|choice| choice.threshold.q15);
+    let kept = match camera {
+        Some(mut camera) => Some(exchange(&mut camera, (&gallery, &adapted), (&new, threshold), args, context)?),
+        None => None,
+    };
+    if let (None, Some(q15)) = (&kept, threshold) {
+        context.say(format_args!(
+            "after the import: deja gallery --device … threshold {:.4}   (adapted templates are not as near as new ones)",
+            cosine(q15)
+        ))?;
+    }
     let (templates, people, out) = (adapted.templates.len(), adapted.identities(), args.out.display());
     context.say(format_args!(
         "{out}: {templates} templates of {people} identities, from {} to {}",
@@ -130,7 +146,7 @@ fn outcome(
     args: &Args,
     kept: Option<PathBuf>,
 ) -> Outcome {
-    let Adaptation { alignment, identities, old: old_model, native, adapted, skipped } = adaptation;
+    let Adaptation { alignment, identities, old: old_model, native, adapted, threshold, skipped } = adaptation;
     let ridge = if let Method::LeastSquares { ridge } = alignment.method { Some(ridge) } else { None };
     Outcome {
         old,
@@ -143,6 +159,8 @@ fn outcome(
         old_model: *old_model,
         native: *native,
         adapted: *adapted,
+        threshold: threshold.map(|choice| cosine(choice.threshold.q15)),
+        strangers_accepted: threshold.map(|choice| choice.strangers_accepted),
         delta_map: adapted.map - native.map,
         templates: gallery.templates.len(),
         people: gallery.identities(),
@@ -153,7 +171,7 @@ fn outcome(
 }
 
 fn show(adaptation: &Adaptation, dimension: usize, context: &Context) -> anyhow::Result<()> {
-    let Adaptation { alignment, identities, old, native, adapted, skipped } = adaptation;
+    let Adaptation { alignment, identities, old, native, adapted, threshold, skipped } = adaptation;
     for path in skipped {
         context.warn(format_args!("skipped {}: it cannot be read", path.display()));
     }
@@ -177,31 +195,35 @@ fn show(adaptation: &Adaptation, dimension: usize, context: &Context) -> anyhow:
         table.row([gallery.to_owned(), probes.to_owned(), percent(standing.map), percent(standing.rank1), recognized]);
     }
     context.say(&table)?;
-    if adapted.recognized < native.recognized.map(|share| 0.9 * share) {
-        context.warn(
-            "adapted templates reach the new model's threshold less often than its own; where too few people are recognized, \
-             lower it with `deja gallery threshold`, and enroll again when there are photographs",
-        );
+    match threshold {
+        Some(choice) => context.say(format_args!(
+            "threshold for adapted templates: cosine {:.4}, at which {} of strangers' pictures are taken for somebody",
+            cosine(choice.threshold.q15),
+            percent(choice.strangers_accepted)
+        ))?,
+        None => context.warn(
+            "no threshold for adapted templates: DATA's gallery shows too few identities; the new model's own is too strict \
+             for them, so lower it with `deja gallery threshold`",
+        ),
     }
-    let (method, cosine, pairs) = (alignment.method.name(), alignment.held_out.cosine, alignment.pairs);
+    let (method, similarity, pairs) = (alignment.method.name(), alignment.held_out.cosine, alignment.pairs);
     context.say(format_args!(
-        "map: {method} on {pairs} pictures of {identities} identities, cosine {cosine:.3} on held-out ones"
+        "map: {method} on {pairs} pictures of {identities} identities, cosine {similarity:.3} on held-out ones"
     ))
 }
 
 /// Keeps the camera's gallery in a file, gives the camera the new model, and puts the adapted gallery in the old one's place.
 fn exchange(
     camera: &mut Client,
-    before: &GalleryFile,
-    adapted: &GalleryFile,
-    model: &Int8Model,
+    (before, adapted): (&GalleryFile, &GalleryFile),
+    (model, threshold): (&Int8Model, Option<i16>),
     args: &Args,
     context: &Context,
 ) -> anyhow::Result<PathBuf> {
     let kept = args.out.with_extension("old.json");
     before.write(&kept)?;
     camera.flash_model(model.model().bytes(), context.progress())?;
-    put(camera, adapted, context).with_context(|| unfinished(&args.out))?;
+    put(camera, adapted, threshold, context).with_context(|| unfinished(&args.out))?;
     context.say(format_args!(
         "the camera runs the new model with the adapted gallery; the former gallery is in {}",
         kept.display()
@@ -209,9 +231,12 @@ fn exchange(
     Ok(kept)
 }
 
-fn put(camera: &mut Client, gallery: &GalleryFile, context: &Context) -> anyhow::Result<()> {
+fn put(camera: &mut Client, gallery: &GalleryFile, threshold: Option<i16>, context: &Context) -> anyhow::Result<()> {
     camera.clear()?;
     camera.import(gallery, context.progress())?;
+    if let Some(q15) = threshold {
+        camera.set_threshold(Some(q15))?;
+    }
     Ok(())
 }
 

@@ -5,11 +5,14 @@ use super::align::{Alignment, Pair, align};
 use crate::dataset::{self, Dataset, DatasetError, Identity, Images, Sample};
 use crate::evaluation::{self, EmbeddingModel, Embeddings, EvaluationError, Ranking};
 use crate::progress::Progress;
-use crate::quantize::{Int8Error, Int8Model, Threshold};
+use crate::quantize::{Choice, HeldOut, Int8Error, Int8Model, Policy, QuantizeError, Threshold, choose};
 use deja_shared::embedding::{Embedding, Q15_ONE};
 use deja_shared::model::Fingerprint;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+
+/// Pictures that a threshold is chosen with: every one is compared with every other.
+pub const MOST_PICTURES: usize = 3000;
 
 /// A map between two models with its price.
 #[derive(Debug, Clone)]
@@ -22,8 +25,10 @@ pub struct Adaptation {
     pub old: Standing,
     /// The new model, with a gallery that it embedded itself.
     pub native: Standing,
-    /// The new model's probes against the old model's gallery, mapped.
+    /// The new model's probes against the old model's gallery, mapped, at [`Adaptation::threshold`].
     pub adapted: Standing,
+    /// The threshold for the mapped gallery; `None` where the test pictures show too few identities to choose one.
+    pub threshold: Option<Choice>,
     /// Pictures that could not be read.
     pub skipped: BTreeSet<PathBuf>,
 }
@@ -57,10 +62,17 @@ pub enum AdaptationError {
     /// Embeddings that cannot be ranked.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
+    /// Embeddings from which no threshold is chosen.
+    #[error(transparent)]
+    Threshold(QuantizeError),
 }
 
 /// Learns to turn templates of `old` into templates of `new` on the training pictures of `data`, and measures on its queries
 /// and its gallery, of other identities, what a gallery that was adapted finds. All embeddings are the camera's own.
+///
+/// Cosines between a new probe and a mapped template are smaller than between two new ones, so the mapped gallery gets a
+/// threshold of its own: for the false positive rate of the new model's and a gallery of `people`, chosen on the test
+/// gallery's pictures (at most [`MOST_PICTURES`]), with new embeddings as probes and mapped ones as templates.
 ///
 /// # Errors
 /// [`AdaptationError`]; among it [`DatasetError::NothingToEvaluate`].
@@ -68,6 +80,7 @@ pub fn adapt(
     old: &Int8Model,
     new: &Int8Model,
     data: &Dataset,
+    people: u16,
     progress: &dyn Progress,
 ) -> Result<Adaptation, AdaptationError> {
     let fingerprint = |model: &Int8Model| model.model().header().fingerprint;
@@ -82,6 +95,8 @@ pub fn adapt(
     let gallery = Both::of(old, new, &data.gallery, progress)?;
     let mapped: Vec<_> = gallery.old.iter().map(|old| old.as_ref().and_then(|old| alignment.apply(old))).collect();
     let [old_threshold, new_threshold] = [old, new].map(|model| model.model().header().threshold);
+    let threshold = gallery.threshold(&mapped, &policy(new, people))?;
+    let adapted_threshold = threshold.map_or(new_threshold, |choice| choice.threshold.q15);
     let standing = |queries: &[Option<Embedding>], templates: &[Option<Embedding>], threshold| {
         let ranking = evaluation::rank(&query.table(queries)?, &gallery.table(templates)?)?;
         Ok::<_, AdaptationError>(Standing::of(&ranking, threshold))
@@ -90,10 +105,18 @@ pub fn adapt(
         identities: pairs.iter().map(|pair| pair.identity).collect::<BTreeSet<_>>().len(),
         old: standing(&query.old, &gallery.old, old_threshold)?,
         native: standing(&query.new, &gallery.new, new_threshold)?,
-        adapted: standing(&query.new, &mapped, new_threshold)?,
+        adapted: standing(&query.new, &mapped, adapted_threshold)?,
+        threshold,
         skipped: [train.skipped, query.skipped, gallery.skipped].into_iter().flatten().collect(),
         alignment,
     })
+}
+
+/// The false positive rate that the new model's own threshold keeps, for a gallery of `people`.
+fn policy(new: &Int8Model, people: u16) -> Policy {
+    let fpir = f64::from(new.model().header().fpir_ppm) / 1e6;
+    let usual = Policy { gallery_identities: Some(people.max(1)), ..Policy::default() };
+    if fpir > 0.0 { Policy { fpir, ..usual } } else { usual }
 }
 
 impl Standing {
@@ -158,6 +181,28 @@ impl Both {
         self.old.iter().zip(&self.new).zip(&self.identities).filter_map(pair).collect()
     }
 
+    /// The threshold for new probes against mapped templates; `None` for too few identities.
+    fn threshold(&self, mapped: &[Option<Embedding>], policy: &Policy) -> Result<Option<Choice>, AdaptationError> {
+        let picture = |((probe, template), identity): ((&Option<Embedding>, &Option<Embedding>), &Identity)| {
+            let identity = u32::try_from(identity.known()?).ok()?;
+            Some(HeldOut { probe: probe.clone()?, template: template.clone()?, identity })
+        };
+        let pictures = self.new.iter().zip(mapped).zip(&self.identities).filter_map(picture);
+        let mut by_identity = BTreeMap::<u32, Vec<HeldOut>>::new();
+        pictures.for_each(|picture| by_identity.entry(picture.identity).or_default().push(picture));
+        let mut held_out = vec![];
+        for pictures in by_identity.into_values() {
+            // Whole identities only.
+            if held_out.len() + pictures.len() <= MOST_PICTURES {
+                held_out.extend(pictures);
+            }
+        }
+        match choose(&held_out, policy) {
+            Err(QuantizeError::HeldOut { .. }) => Ok(None),
+            choice => Ok(Some(choice.map_err(AdaptationError::Threshold)?)),
+        }
+    }
+
     /// Embeddings of these pictures, to be ranked.
     fn table(&self, embeddings: &[Option<Embedding>]) -> Result<Embeddings, EvaluationError> {
         let dimension = embeddings.iter().flatten().map(Embedding::dimension).next().unwrap_or(1);
@@ -220,14 +265,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = patterns(folder.path());
         let (old, new) = (model(&data, INPUT, 32, 1), reordered(&data));
-        let found = adapt(&old, &new, &data, &Silent).unwrap();
+        let found = adapt(&old, &new, &data, 10, &Silent).unwrap();
         assert_eq!((found.identities, found.alignment.pairs), (48, data.train.len()));
         assert!(found.skipped.is_empty() && found.native.recognized.is_none());
         let [query, gallery] = [&data.query, &data.gallery].map(|part| Both::of(&old, &new, part, &Silent).unwrap());
         let unmapped = evaluation::rank(&query.table(&query.new).unwrap(), &gallery.table(&gallery.old).unwrap());
-        let (unmapped, Adaptation { native, adapted, .. }) = (unmapped.unwrap().map, found);
+        let (unmapped, Adaptation { native, adapted, threshold, .. }) = (unmapped.unwrap().map, found);
         let figures = format!("native {native:?}, adapted {adapted:?}, unmapped {unmapped}");
         assert!(adapted.map > 0.8 * native.map && adapted.map > 1.5 * unmapped, "{figures}");
+        let choice = threshold.unwrap();
+        assert!(
+            choice.threshold.q15 < Threshold::NOBODY.q15 && choice.threshold.gallery_identities == 10,
+            "{choice:?}"
+        );
+        assert!(choice.strangers_accepted <= 0.1 && adapted.recognized.unwrap() > 0.0, "{choice:?}, {figures}");
     }
 
     #[test]
@@ -250,17 +301,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = patterns(folder.path());
         let [model, other] = [1, 2].map(|seed| model(&data, [32, 16], 16, seed));
-        let error = adapt(&model, &model, &data, &Silent).unwrap_err();
+        let error = adapt(&model, &model, &data, 10, &Silent).unwrap_err();
         assert!(matches!(error, AdaptationError::SameModel(_)), "{error}");
         let few = Dataset { train: data.train[..9].to_vec(), ..data.clone() };
-        let error = adapt(&model, &other, &few, &Silent).unwrap_err();
+        let error = adapt(&model, &other, &few, 10, &Silent).unwrap_err();
         assert!(matches!(error, AdaptationError::Alignment(ProjectionError::TooFewPairs { pairs: 9, .. })), "{error}");
         let mut missing = data.clone();
         missing.train[0].source = Source::File("nowhere.png".into());
-        let found = adapt(&model, &other, &missing, &Silent).unwrap();
+        let found = adapt(&model, &other, &missing, 10, &Silent).unwrap();
         assert_eq!(found.alignment.pairs, data.train.len() - 1);
         assert!(found.skipped.iter().eq([&PathBuf::from("nowhere.png")]), "{:?}", found.skipped);
         let untested = Dataset { query: vec![], ..data };
-        assert!(matches!(adapt(&model, &other, &untested, &Silent), Err(AdaptationError::Dataset(_))));
+        assert!(matches!(adapt(&model, &other, &untested, 10, &Silent), Err(AdaptationError::Dataset(_))));
     }
 }

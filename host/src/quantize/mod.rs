@@ -16,7 +16,7 @@
 //! 9. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities, whose
 //!    pictures are none of the calibration's ([`disjoint`]).
 //!
-//! Instead of 4, [`qat`] can fine-tune the network for what rounding does to it.
+//! After 4, [`qat`] can fine-tune the network for what rounding does to it.
 //!
 //! [`quantize`] runs 0 to 7, [`quantize_checkpoint`] runs all (`ship`) on what a training run left; `pictures` says whose
 //! pictures serve for what. [`Int8Model`] runs the result as the camera will (through [`int8_engine`], with vector
@@ -61,7 +61,7 @@ pub use gate::{BUDGET, Gate};
 pub use int8_model::{Int8Error, Int8Model};
 pub use sensitivity::{LayerSensitivity, sensitivity};
 pub use ship::{Request, ShipError, Shipped, quantize_checkpoint};
-pub use threshold::{Choice, Policy, Threshold, choose};
+pub use threshold::{Choice, HeldOut, Policy, Threshold, choose};
 
 use layerwise::Corrections;
 use lower::Lowered;
@@ -130,6 +130,8 @@ pub struct Quantized {
     pub plan: Plan,
     /// The file. It knows nobody until [`Quantized::set_threshold`].
     pub bytes: AlignedBytes,
+    /// What fine-tuning brought, where it was asked for.
+    pub fine_tuning: Option<qat::Loss>,
 }
 
 impl Quantized {
@@ -185,19 +187,21 @@ pub fn quantize_tuned(
     let enough = count >= FEW;
     let corrections =
         Corrections { rounding: settings.adaptive_rounding && enough, biases: settings.correct_biases && enough };
-    if let Some((pictures, settings)) = tuning {
-        let tuned = qat::fine_tune(&placed, pictures, &settings, progress)?;
-        (corrected, placed.lowered) = (tuned.graph, tuned.lowered);
-    } else if corrections.rounding || corrections.biases {
+    if corrections.rounding || corrections.biases {
         corrected = layerwise::correct(&placed.graph, &placed.lowered, pictures, corrections, progress)?;
         placed.lowered = placed.lower_again(&corrected)?;
+    }
+    let mut fine_tuning = None;
+    if let Some((pictures, settings)) = tuning {
+        let tuned = qat::fine_tune((&placed, &corrected), pictures, &settings, progress)?;
+        (corrected, placed.lowered, fine_tuning) = (tuned.graph, tuned.lowered, Some(tuned.loss));
     }
     let Placed { graph, lowered, plan, .. } = placed;
     let golden = settings.golden.min(count);
     let golden: Vec<&[u8]> =
         (0..golden).map(|index| &pictures[index * count / golden * picture..][..picture]).collect();
     let bytes = emit::emit(&lowered, &plan, &golden)?;
-    Ok(Quantized { graph, corrected, lowered, plan, bytes })
+    Ok(Quantized { graph, corrected, lowered, plan, bytes, fine_tuning })
 }
 
 #[cfg(test)]

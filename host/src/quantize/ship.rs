@@ -5,7 +5,7 @@ use super::disjoint::{Named, check_disjoint};
 use super::gate::Gate;
 use super::int8_model::unit;
 use super::pictures::Pictures;
-use super::threshold::{Choice, Policy, choose};
+use super::threshold::{Choice, HeldOut, Policy, choose};
 use super::{Fidelity, Int8Error, Int8Model, LayerSensitivity, QuantizeError, Quantized, Settings};
 use super::{compare, qat, quantize_tuned, sensitivity};
 use crate::dataset::{Dataset, DatasetError, Images, Skipped};
@@ -179,10 +179,12 @@ fn choose_threshold(
     embeddings: Vec<Option<Embedding>>,
     policy: &Policy,
 ) -> Result<Choice, QuantizeError> {
-    let identities = images.identities.iter().filter_map(|identity| u32::try_from(identity.known()?).ok());
     // A picture without embedding cannot be enrolled, and is nobody's match.
-    let pairs: Vec<_> = embeddings.into_iter().zip(identities).filter_map(|(e, id)| Some((e?, id))).collect();
-    choose(&pairs, policy)
+    let held_out = embeddings.into_iter().zip(&images.identities).filter_map(|(embedding, identity)| {
+        let (probe, identity) = (embedding?, u32::try_from(identity.known()?).ok()?);
+        Some(HeldOut { template: probe.clone(), probe, identity })
+    });
+    choose(&held_out.collect::<Vec<_>>(), policy)
 }
 
 /// At most `most` of the numbers 0..count, evenly spread.

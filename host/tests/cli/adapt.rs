@@ -42,6 +42,8 @@ fn a_gallery_is_adapted_and_imported_under_the_new_model() {
     let list = json(here, &[&["gallery"], &device[..], &["list"]].concat());
     assert_eq!((&list["templates"], &list["gallery_fits_model"]), (&3.into(), &true.into()));
     assert_eq!(json(here, &[&["verify"], &device[..]].concat())["fingerprint"], fingerprint("newer.deja"));
+    let threshold = json(here, &[&["gallery"], &device[..], &["threshold"]].concat())["cosine"].as_f64().unwrap();
+    assert!((threshold - done["threshold"].as_f64().unwrap()).abs() < 1e-6, "{done}");
     let seen = json(here, &[&["identify"], &device[..], &["2.png"]].concat());
     assert!(seen["pictures"][0]["nearest"].is_string(), "{seen}");
     let output = deja(here).args(adapt).args(["--gallery", "people.json", "--out", "again.json"]).assert().success();

@@ -99,3 +99,41 @@ fn a_picture_that_calibrates_and_evaluates_is_refused_under_any_name() {
     assert!(error.contains("same picture"), "{error}");
     assert!(!path(&folder, "model.deja").exists(), "nothing is written");
 }
+
+#[test]
+fn fine_tuning_says_what_it_brought() {
+    let folder = trained();
+    let quantize = ["quantize", MODEL, "people", "--out", "model.deja"];
+    let tuned = json(folder.path(), &[&quantize[..], &["--qat", "--qat-epochs", "1"]].concat());
+    let [before, after] = ["before", "after"].map(|key| tuned["fine_tuning"][key].as_f64().unwrap());
+    assert!(after <= before && before > 0.0, "{tuned}");
+    assert!(json(folder.path(), &quantize)["fine_tuning"].is_null());
+    deja(folder.path()).args(quantize).args(["--qat-epochs", "3"]).assert().code(2);
+}
+
+/// An endless fine-tuning ends at Ctrl-C, and the model that was there before is whole.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_the_older_model() {
+    let folder = trained();
+    let here = folder.path();
+    json(here, &["quantize", MODEL, "people", "--out", "model.deja"]);
+    let older = std::fs::read(path(&folder, "model.deja")).unwrap();
+    let endless = ["quantize", MODEL, "people", "--out", "model.deja", "--qat", "--qat-epochs", "1000000"];
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_deja"))
+        .args(endless)
+        .current_dir(here)
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(child.try_wait().unwrap().is_none(), "it tunes");
+    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("nothing was written"), "{said}");
+    assert_eq!(std::fs::read(path(&folder, "model.deja")).unwrap(), older);
+    assert!(!path(&folder, "model.deja.part").exists());
+}

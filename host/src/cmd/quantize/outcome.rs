@@ -4,6 +4,7 @@ use crate::cmd::Context;
 use crate::device::cosine;
 use crate::hexadecimal::hexadecimal;
 use crate::quantize::gate::Retrieval;
+use crate::quantize::qat::Loss;
 use crate::quantize::{Choice, Fidelity, Gate, LayerSensitivity, Shipped};
 use crate::ui::{Align, Table};
 use deja_shared::model::Header;
@@ -21,6 +22,8 @@ pub struct Outcome {
     bytes: u32,
     arena_bytes: u32,
     calibrated_with: usize,
+    /// How far int8 is from float before and after fine-tuning; `null` without.
+    fine_tuning: Option<Loss>,
     /// `null` where too few identities were held out to choose one.
     threshold: Option<Threshold>,
     /// Retrieval with float and with int8; `null` where no held-out picture can be found by another.
@@ -54,6 +57,7 @@ impl Outcome {
             bytes: header.total_bytes,
             arena_bytes: header.arena_bytes,
             calibrated_with: shipped.calibrated_with,
+            fine_tuning: shipped.quantized.fine_tuning,
             threshold: shipped.choice.as_ref().map(Threshold::of),
             gate: shipped.gate,
             fidelity: shipped.fidelity,
@@ -71,6 +75,9 @@ impl Outcome {
         context.say(format_args!("fingerprint  {}", self.fingerprint))?;
         context.say(format_args!("arena        {} bytes", self.arena_bytes))?;
         context.say(format_args!("calibrated   with {} pictures", self.calibrated_with))?;
+        if let Some(Loss { before, after }) = self.fine_tuning {
+            context.say(format_args!("fine-tuned   distance from float {before:.2e} → {after:.2e}"))?;
+        }
         context.say(format_args!("int8, float  cosine {mean_cosine:.4} on average, {least_cosine:.4} at least"))?;
         if let Some(noisiest) = self.noisiest() {
             context.say(format_args!("noisiest     {noisiest}"))?;

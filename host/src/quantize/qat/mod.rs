@@ -77,39 +77,45 @@ pub struct Tuned {
     pub ranges: Vec<Range>,
     /// Both as the camera's layers.
     pub lowered: Lowered,
-    /// How far int8 was from float before: the loss over some pictures, without changes.
-    pub loss_before: f32,
-    /// How far it is now; never farther, for then the network stays as it was.
-    pub loss_after: f32,
+    /// What it brought.
+    pub loss: Loss,
 }
 
-/// Fine-tunes a calibrated network.
+/// How far int8 is from float: the loss over some pictures, without changes.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Loss {
+    /// At the start.
+    pub before: f32,
+    /// In the end; never more, for then the network stays as it was.
+    pub after: f32,
+}
+
+/// Fine-tunes a calibrated network from `start` on: the same network, its weights already rounded and its biases corrected for
+/// its layers' outputs, or as they are.
 ///
 /// # Errors
 /// No pictures or not whole ones, or an interruption.
 pub fn fine_tune(
-    calibrated: &Placed,
+    (calibrated, start): (&Placed, &Graph),
     pictures: Pictures<'_>,
     settings: &Settings,
     progress: &dyn Progress,
 ) -> Result<Tuned, QuantizeError> {
-    let mut tuning = Tuning::new(calibrated, pictures, settings)?;
+    let mut tuning = Tuning::new((calibrated, start), pictures, settings)?;
     let probes = tuning.probes();
-    let loss_before = tuning.loss(&probes)?;
+    let before = tuning.loss(&probes)?;
     progress.start("fine-tune (int8)", settings.epochs * tuning.steps_per_epoch());
     let run = tuning.run(progress);
     progress.finish();
     run?;
-    let loss_after = tuning.loss(&probes)?;
-    if loss_after < loss_before {
+    let after = tuning.loss(&probes)?;
+    if after < before {
         let (graph, ranges) = (tuning.parameters.clipped(), tuning.parameters.ranges().to_vec());
-        return Ok(Tuned { graph, ranges, lowered: tuning.camera()?.lowered, loss_before, loss_after });
+        return Ok(Tuned { graph, ranges, lowered: tuning.camera()?.lowered, loss: Loss { before, after } });
     }
-    tracing::warn!(
-        "fine-tuning did not bring int8 nearer to float ({loss_before:.2e} → {loss_after:.2e}); it is left out"
-    );
-    let Placed { graph, ranges, lowered, .. } = calibrated.clone();
-    Ok(Tuned { graph, ranges, lowered, loss_before, loss_after: loss_before })
+    tracing::warn!("fine-tuning did not bring int8 nearer to float ({before:.2e} → {after:.2e}); it is left out");
+    let (graph, ranges) = (start.clone(), calibrated.ranges.clone());
+    Ok(Tuned { graph, ranges, lowered: calibrated.lower_again(start)?, loss: Loss { before, after: before } })
 }
 
 struct Tuning<'a> {
@@ -124,7 +130,11 @@ struct Tuning<'a> {
 }
 
 impl<'a> Tuning<'a> {
-    fn new(calibrated: &'a Placed, pictures: Pictures<'a>, settings: &Settings) -> Result<Self, QuantizeError> {
+    fn new(
+        (calibrated, start): (&'a Placed, &Graph),
+        pictures: Pictures<'a>,
+        settings: &Settings,
+    ) -> Result<Self, QuantizeError> {
         let float = &calibrated.graph;
         let picture = float.input().len();
         if pictures.pixels.is_empty() {
@@ -134,7 +144,7 @@ impl<'a> Tuning<'a> {
             return Err(QuantizeError::PictureSize { bytes: pictures.pixels.len(), picture });
         }
         let engine = Engine::new(float, settings.batch, rayon::current_num_threads());
-        let parameters = Parameters::new(float.clone(), calibrated.ranges.clone(), settings.learning_rate);
+        let parameters = Parameters::new(start.clone(), calibrated.ranges.clone(), settings.learning_rate);
         Ok(Self { settings: *settings, pictures, calibrated, float, engine, parameters, steps: 0 })
     }
 

@@ -119,7 +119,8 @@ fn rounding_passes_the_gradient_within_the_range_and_moves_its_ends() {
 
 fn tune(settings: &Settings, progress: &dyn Progress) -> Result<Tuned, QuantizeError> {
     let (pixels, augment) = (pictures(48, 9), Augment::none());
-    fine_tune(&calibrated(9), Pictures { pixels: &pixels, augment: &augment }, settings, progress)
+    let calibrated = calibrated(9);
+    fine_tune((&calibrated, &calibrated.graph), Pictures { pixels: &pixels, augment: &augment }, settings, progress)
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn int8_comes_nearer_to_float_and_what_was_learned_with_is_what_ships() {
     let Placed { graph, ranges, .. } = &before;
     let settings = Settings { epochs: 12, batch: 12, learning_rate: 3e-5, ..Settings::default() };
     let tuned = tune(&settings, &Silent).unwrap();
-    assert!(tuned.loss_after < 0.95 * tuned.loss_before, "{} → {}", tuned.loss_before, tuned.loss_after);
+    assert!(tuned.loss.after < 0.95 * tuned.loss.before, "{} → {}", tuned.loss.before, tuned.loss.after);
     let moved = ranges.iter().zip(&tuned.ranges).filter(|(before, after)| before.high != after.high).count();
     assert!(moved > 10, "the scales are learned too: {moved}");
     assert!(ranges.iter().zip(&tuned.ranges).all(|(before, after)| before.low < 0.0 || before.low == after.low));
@@ -151,7 +152,7 @@ fn a_run_repeats_to_the_bit() {
     let settings = Settings { epochs: 1, batch: 10, ..Settings::default() };
     let run = || {
         let pictures = Pictures { pixels: &pixels, augment: &augment };
-        let mut tuning = Tuning::new(&before, pictures, &settings).unwrap();
+        let mut tuning = Tuning::new((&before, &before.graph), pictures, &settings).unwrap();
         tuning.run(&Silent).unwrap();
         (tuning.parameters.clipped(), tuning.parameters.ranges().to_vec())
     };
@@ -174,10 +175,13 @@ fn an_interruption_ends_it_and_pictures_are_checked() {
     assert!(matches!(tune(&Settings::default(), &Stop), Err(QuantizeError::Interrupted)));
     let before = calibrated(9);
     let none = Pictures { pixels: &[], augment: &Augment::none() };
-    assert!(matches!(fine_tune(&before, none, &Settings::default(), &Silent), Err(QuantizeError::NoPictures)));
+    assert!(matches!(
+        fine_tune((&before, &before.graph), none, &Settings::default(), &Silent),
+        Err(QuantizeError::NoPictures)
+    ));
     let part = Pictures { pixels: &[0; 10], augment: &Augment::none() };
     assert!(matches!(
-        fine_tune(&before, part, &Settings::default(), &Silent),
+        fine_tune((&before, &before.graph), part, &Settings::default(), &Silent),
         Err(QuantizeError::PictureSize { bytes: 10, .. })
     ));
 }

@@ -1,11 +1,13 @@
 //! The decision threshold: from which cosine on a camera says that it knows somebody.
 
+mod division;
+
 use deja_shared::embedding::{Embedding, Q15_ONE};
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::QuantizeError;
+use division::{Division, Scores, people, quantile};
 
 /// What stands in a model's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,10 +69,20 @@ pub struct Choice {
     pub identities: usize,
 }
 
+/// A picture of an identity that the network was not trained on, embedded as the camera does it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldOut {
+    /// What it is compared with as a template.
+    pub probe: Embedding,
+    /// What it is enrolled with; the same, unless a gallery was adapted from another model.
+    pub template: Embedding,
+    /// Whom it shows.
+    pub identity: u32,
+}
+
 /// Chooses the threshold from identities that the network was not trained on.
 ///
-/// `held_out` are pairs of an embedding, computed as the camera computes it, and its identity. Identities with fewer
-/// than two pictures take part as strangers only. In each of many random divisions one half of the identities enrolls
+/// Identities with fewer than two pictures take part as strangers only. In each of many random divisions one half of the identities enrolls
 /// and the other half are strangers; a picture's score is its greatest cosine to any template, as the camera decides.
 /// In each division the (1 − FPIR) quantile of the strangers' scores keeps the rate; the threshold is the quantile of
 /// these at [`Policy::confidence`].
@@ -80,7 +92,7 @@ pub struct Choice {
 ///
 /// # Errors
 /// [`QuantizeError::HeldOut`] for too few identities, [`QuantizeError::Setting`] for rates outside 0..1.
-pub fn choose(held_out: &[(Embedding, u32)], policy: &Policy) -> Result<Choice, QuantizeError> {
+pub fn choose(held_out: &[HeldOut], policy: &Policy) -> Result<Choice, QuantizeError> {
     check(policy)?;
     let people = people(held_out);
     let enrollable = people.iter().filter(|pictures| pictures.len() >= 2).count();
@@ -147,90 +159,7 @@ fn check(policy: &Policy) -> Result<(), QuantizeError> {
     Ok(())
 }
 
-/// The numbers of each identity's pictures, in order of the identities.
-fn people(held_out: &[(Embedding, u32)]) -> Vec<Vec<usize>> {
-    let mut people = std::collections::BTreeMap::<u32, Vec<usize>>::new();
-    for (index, (_, identity)) in held_out.iter().enumerate() {
-        people.entry(*identity).or_default().push(index);
-    }
-    people.into_values().collect()
-}
-
-/// Every picture's cosine to every other, in 1/2¹⁵.
-struct Scores {
-    values: Vec<i16>,
-    count: usize,
-}
-
-impl Scores {
-    fn of(held_out: &[(Embedding, u32)]) -> Self {
-        use rayon::prelude::*;
-        let row =
-            |(a, _): &(Embedding, u32)| held_out.iter().map(|(b, _)| a.similarity(b).to_q15()).collect::<Vec<_>>();
-        Self { values: held_out.par_iter().flat_map_iter(row).collect(), count: held_out.len() }
-    }
-
-    /// The greatest score of a picture against templates.
-    fn best(&self, picture: usize, templates: &[usize]) -> i16 {
-        let row = &self.values[picture * self.count..][..self.count];
-        templates.iter().map(|&template| row[template]).max().unwrap_or(i16::MIN)
-    }
-}
-
-/// One division of the identities.
-struct Division {
-    /// The templates of each identity in the gallery.
-    gallery: Vec<Vec<usize>>,
-    /// The further pictures of each identity in the gallery.
-    known: Vec<Vec<usize>>,
-    /// The pictures of all others.
-    strangers: Vec<usize>,
-}
-
-impl Division {
-    /// `gallery` identities enroll up to `templates` pictures each, and keep at least one to be recognised by.
-    fn draw(people: &[Vec<usize>], gallery: usize, templates: usize, random: &mut ChaCha8Rng) -> Self {
-        let mut order: Vec<usize> = (0..people.len()).collect();
-        order.shuffle(random);
-        let mut division = Self { gallery: vec![], known: vec![], strangers: vec![] };
-        for person in order {
-            let mut pictures = people[person].clone();
-            if division.gallery.len() == gallery || pictures.len() < 2 {
-                division.strangers.append(&mut pictures);
-                continue;
-            }
-            pictures.shuffle(random);
-            division.known.push(pictures.split_off(templates.min(pictures.len() - 1)));
-            division.gallery.push(pictures);
-        }
-        division
-    }
-
-    fn stranger_scores(&self, scores: &Scores) -> Vec<i16> {
-        let templates = self.gallery.concat();
-        self.strangers.iter().map(|&picture| scores.best(picture, &templates)).collect()
-    }
-
-    /// For each further picture of somebody enrolled: is the best identity theirs, and its score enough?
-    fn named_rightly(&self, scores: &Scores, threshold: i16) -> Vec<bool> {
-        let rightly = |(person, &picture): (usize, &usize)| {
-            let best = |(index, templates): (usize, &Vec<usize>)| (scores.best(picture, templates), index);
-            let (score, index) = self.gallery.iter().enumerate().map(best).max().unwrap_or_default();
-            index == person && score >= threshold
-        };
-        let pictures = self.known.iter().enumerate().flat_map(|(person, all)| all.iter().map(move |p| (person, p)));
-        pictures.map(rightly).collect()
-    }
-}
-
-/// The least of the values that at least `fraction` of them do not exceed.
-fn quantile(mut values: Vec<i16>, fraction: f64) -> i16 {
-    values.sort_unstable();
-    let rank = (fraction * values.len() as f64).ceil() as usize;
-    values.get(rank.clamp(1, values.len().max(1)) - 1).copied().unwrap_or(Q15_ONE)
-}
-
-/// The same of fractions; 0 of none.
+/// [`quantile`] of fractions; 0 of none.
 fn at(mut values: Vec<f64>, fraction: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let rank = (fraction * values.len() as f64).ceil() as usize;
@@ -248,7 +177,7 @@ mod tests {
     use rand::RngExt;
 
     /// `pictures` embeddings around a random centre for each identity; a wide `spread` makes people alike.
-    fn crowd(identities: u32, pictures: usize, spread: f32, seed: u64) -> Vec<(Embedding, u32)> {
+    fn crowd(identities: u32, pictures: usize, spread: f32, seed: u64) -> Vec<HeldOut> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut embeddings = vec![];
         for identity in 0..identities {
@@ -256,7 +185,8 @@ mod tests {
             for _ in 0..pictures {
                 let raw: Vec<i16> =
                     centre.iter().map(|c| ((c + spread * (random.random::<f32>() - 0.5)) * 8000.0) as i16).collect();
-                embeddings.push((Embedding::from_raw(&raw).unwrap(), identity));
+                let probe = Embedding::from_raw(&raw).unwrap();
+                embeddings.push(HeldOut { template: probe.clone(), probe, identity });
             }
         }
         embeddings
