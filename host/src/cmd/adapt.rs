@@ -67,8 +67,8 @@ struct Outcome {
     adapted: Standing,
     /// Least cosine of a match with an adapted template.
     threshold: Option<f32>,
-    /// Share of strangers' pictures that it takes for somebody.
-    strangers_accepted: Option<f64>,
+    /// Expected false positive identification rate with as many identities as the gallery has.
+    fpir: Option<f64>,
     /// mAP of the adapted gallery less that of a native one.
     delta_map: f64,
     templates: usize,
@@ -160,7 +160,7 @@ fn outcome(
         native: *native,
         adapted: *adapted,
         threshold: threshold.map(|choice| cosine(choice.threshold.q15)),
-        strangers_accepted: threshold.map(|choice| choice.strangers_accepted),
+        fpir: threshold.map(|choice| choice.fpir),
         delta_map: adapted.map - native.map,
         templates: gallery.templates.len(),
         people: gallery.identities(),
@@ -197,9 +197,10 @@ fn show(adaptation: &Adaptation, dimension: usize, context: &Context) -> anyhow:
     context.say(&table)?;
     match threshold {
         Some(choice) => context.say(format_args!(
-            "threshold for adapted templates: cosine {:.4}, at which {} of strangers' pictures are taken for somebody",
+            "threshold for adapted templates: cosine {:.4}; of strangers' pictures {} are accepted with {} identities enrolled",
             cosine(choice.threshold.q15),
-            percent(choice.strangers_accepted)
+            percent(choice.fpir),
+            choice.threshold.gallery_identities
         ))?,
         None => context.warn(
             "no threshold for adapted templates: DATA's gallery shows too few identities; the new model's own is too strict \
