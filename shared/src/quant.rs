@@ -1,4 +1,4 @@
-//! The rounding rule: how a 32-bit accumulator becomes the next layer's 8-bit value.
+//! The rounding rule: how a 32-bit accumulator becomes the next layer's value of 8 or 16 bits.
 
 /// Fractional bits of a [`Requantizer`]'s multiplier.
 pub const MULTIPLIER_BITS: u32 = 32;
@@ -31,11 +31,11 @@ impl Requantizer {
         i64::from(accumulator) * i64::from(self.multiplier)
     }
 
-    /// Applies the rule to a sum of terms in steps of 2⁻³², at most 2⁶² + 2⁴⁸ in magnitude: they are rounded once,
+    /// Applies the rule to a sum of terms in steps of 2⁻³², at most 2⁶² + 2⁵⁶ in magnitude: they are rounded once,
     /// together.
     pub fn round(&self, sum: i64) -> i32 {
         let rounded = (sum + (1 << (MULTIPLIER_BITS - 1))) >> MULTIPLIER_BITS;
-        // |rounded| ≤ 2³⁰ + 2¹⁶, and the zero point is a small number: the sum fits 32 bits.
+        // |rounded| ≤ 2³⁰ + 2²⁴, and the zero point is a small number: the sum fits 32 bits.
         (self.zero_point + rounded as i32).clamp(self.low, self.high)
     }
 }
@@ -43,7 +43,7 @@ impl Requantizer {
 /// Fractional bits of the multiplier that [`scaled`] takes.
 pub const SUMMAND_BITS: u32 = 24;
 
-/// The difference of two int8 values scaled into a term that [`Requantizer::round`] takes: `difference · multiplier · 2⁸`,
+/// The difference of two values of 8 or 16 bits scaled into a term that [`Requantizer::round`] takes: `difference · multiplier · 2⁸`,
 /// with `multiplier = round(scale · 2²⁴)` and `|scale| < 128`.
 pub fn scaled(difference: i32, multiplier: i32) -> i64 {
     (i64::from(difference) * i64::from(multiplier)) << (MULTIPLIER_BITS - SUMMAND_BITS)
@@ -51,7 +51,7 @@ pub fn scaled(difference: i32, multiplier: i32) -> i64 {
 
 /// The bounds of an activation of 8 bits.
 pub const INT8: (i32, i32) = (-128, 127);
-/// The bounds of a raw embedding, which has 16 bits.
+/// The bounds of an activation of 16 bits, and of the raw embedding.
 pub const INT16: (i32, i32) = (-32_767, 32_767);
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Constants for the layers of models made by hand, as a quantizer computes them.
 
 use deja_shared::model::{Layer, LayerKind, Tensor};
+use deja_shared::tensor::Width;
 
 use crate::model::DraftLayer;
 
@@ -27,6 +28,10 @@ pub(crate) fn quantized(layer: Layer, tensors: &[Tensor], noise: &mut Noise) -> 
     let to = f64::from(output.scale);
     let ratio = |tensor: &Tensor| f64::from(tensor.scale) / to;
     match layer.kind {
+        LayerKind::Add if [input, second, output].iter().any(|tensor| tensor.width == Width::Sixteen) => {
+            draft.layer.multiplier = fixed(ratio(input) / 256.0);
+            draft.layer.second_multiplier = fixed(ratio(second) / 256.0);
+        }
         LayerKind::Add => add(&mut draft.layer, [input, second], to),
         LayerKind::GlobalAveragePool => {
             let positions = input.shape.positions();

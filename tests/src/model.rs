@@ -3,7 +3,7 @@
 use deja_firmware::embedder;
 use deja_shared::model::{ALIGNMENT, HEADER_BYTES, Header, LAYER_BYTES, Layer, LayerKind, Model, NAME_BYTES};
 use deja_shared::model::{TENSOR_BYTES, Tensor};
-use deja_shared::tensor::Shape;
+use deja_shared::tensor::{Shape, Width};
 
 use crate::constants::{Noise, quantized};
 use deja::compute::int8::interleaved;
@@ -223,8 +223,65 @@ pub fn branched() -> Draft {
     Draft::of("branched", &tensors, &layers, 528)
 }
 
+/// Every kind that can read or write 16 bits, from 8 to 16, from 16 to 16 and back: convolution → depthwise → pointwise → PReLU
+/// → a gate of its mean → scaled by it, and another map too, added up → a pointwise layer added → an int8 and a wide map added
+/// and concatenated → convolution in groups → mean → fully connected; a picture of 8×6 to 6 components.
+pub fn wide() -> Draft {
+    let eight = [
+        (0, (8, 6, 3, 0, -4, 0.0157)),
+        (6, (1, 1, 8, 16, 5, 0.01)),
+        (9, (4, 3, 8, 0, -10, 0.02)),
+        (12, (4, 3, 8, 528, 7, 0.03)),
+        (14, (1, 1, 6, 0, 0, 0.0004)),
+    ];
+    let sixteen = [
+        (1, (4, 3, 8, 144, 0, 1e-4)),
+        (2, (4, 3, 8, 336, 0, 1e-4)),
+        (3, (4, 3, 8, 528, 0, 1e-4)),
+        (4, (4, 3, 8, 528, 0, 8e-5)),
+        (5, (1, 1, 8, 0, 0, 5e-5)),
+        (7, (4, 3, 8, 528, 0, 4e-5)),
+        (8, (4, 3, 8, 528, 0, 1e-4)),
+        (10, (4, 3, 8, 528, 0, 2e-4)),
+        (11, (4, 3, 16, 144, 0, 2e-4)),
+        (13, (1, 1, 8, 0, 0, 0.006)),
+    ];
+    let mut tensors: Vec<(usize, Tensor)> = eight.map(|(number, parts)| (number, tensor(parts))).to_vec();
+    tensors.extend(sixteen.map(|(number, parts)| (number, Tensor { width: Width::Sixteen, ..tensor(parts) })));
+    tensors.sort_by_key(|(number, _)| *number);
+    let tensors: Vec<Tensor> = tensors.into_iter().map(|(_, tensor)| tensor).collect();
+    let layer = |kind, [input, second_input, third_input]: [u16; 3]| Layer {
+        input,
+        second_input,
+        third_input,
+        ..Layer::new(kind)
+    };
+    let layers = [
+        window(LayerKind::Convolution, 3, 2),
+        Layer { input: 1, ..window(LayerKind::Depthwise, 3, 1) },
+        layer(LayerKind::Pointwise, [2, 0, 0]),
+        layer(LayerKind::PRelu, [3, 0, 0]),
+        layer(LayerKind::GlobalAveragePool, [4, 0, 0]),
+        layer(LayerKind::Pointwise, [5, 0, 0]),
+        layer(LayerKind::ChannelScale, [4, 6, 0]),
+        layer(LayerKind::ChannelScaleAdd, [7, 2, 6]),
+        layer(LayerKind::PointwiseAdd, [8, 1, 0]),
+        layer(LayerKind::Add, [9, 2, 0]),
+        layer(LayerKind::Concat, [10, 9, 0]),
+        Layer { input: 11, groups: 2, ..window(LayerKind::Convolution, 3, 1) },
+        layer(LayerKind::GlobalAveragePool, [12, 0, 0]),
+        layer(LayerKind::FullyConnected, [13, 0, 0]),
+    ];
+    let bounded = |(layer, output): (Layer, &Tensor)| match output.width {
+        Width::Eight => (layer, -128, 127),
+        Width::Sixteen => (Layer { wide_low: -32_767, wide_high: 20_000, ..layer }, 0, 0),
+    };
+    let layers: Vec<_> = layers.into_iter().zip(&tensors[1..]).map(bounded).collect();
+    Draft::of("wide", &tensors, &layers, 720)
+}
+
 fn tensor((height, width, channels, arena_offset, zero_point, scale): (u16, u16, u16, u32, i8, f32)) -> Tensor {
-    Tensor { shape: Shape::new(height, width, channels), arena_offset, zero_point, scale }
+    Tensor { shape: Shape::new(height, width, channels), arena_offset, width: Width::Eight, zero_point, scale }
 }
 
 fn window(kind: LayerKind, kernel: u8, stride: u8) -> Layer {

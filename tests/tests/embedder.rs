@@ -3,8 +3,9 @@
 use deja::quantize::AlignedBytes;
 use deja_firmware::embedder::{self, EmbedError, GoldenError};
 use deja_shared::model::{Layer, LayerKind, Model, Tensor};
+use deja_shared::tensor::{Values, Width};
 use deja_tests::constants::{EXPONENT, sigmoid};
-use deja_tests::model::{Draft, DraftLayer, branched, picture, seal, small};
+use deja_tests::model::{Draft, DraftLayer, branched, picture, seal, small, wide};
 use proptest::prelude::*;
 
 /// Greatest arena that a spoiled model is given.
@@ -12,7 +13,7 @@ const ARENA: usize = 1 << 16;
 
 #[test]
 fn golden_pairs_hold() {
-    for mut draft in [small(), branched()] {
+    for mut draft in [small(), branched(), wide()] {
         let mut arena = vec![0; draft.header.arena_bytes as usize];
         assert_eq!(embedder::check_golden(&Model::parse(&draft.emit()).unwrap(), &mut arena), Ok(()));
         draft.golden[1].1[0] ^= 1;
@@ -23,10 +24,10 @@ fn golden_pairs_hold() {
 
 #[test]
 fn what_the_arena_held_does_not_matter() {
-    for draft in [small(), branched()] {
+    for draft in [small(), branched(), wide()] {
         let file = draft.emit();
         let model = Model::parse(&file).unwrap();
-        let embed = |fill| embedder::embed(&model, &picture(9), &mut vec![fill; 600]).unwrap();
+        let embed = |fill| embedder::embed(&model, &picture(9), &mut vec![fill; 800]).unwrap();
         assert_eq!(embed(0), embed(99));
     }
 }
@@ -56,7 +57,7 @@ fn a_network_that_answers_zero_is_blank() {
 /// rounding of biases and multipliers.
 #[test]
 fn every_layer_is_the_real_operator() {
-    for draft in [small(), branched()] {
+    for draft in [small(), branched(), wide()] {
         let file = draft.emit();
         let model = Model::parse(&file).unwrap();
         let last = draft.layers.len() - 1;
@@ -65,7 +66,8 @@ fn every_layer_is_the_real_operator() {
             let mut moved = 0;
             let arena = &mut vec![0; draft.header.arena_bytes as usize];
             let raw = embedder::embed_layers(&model, &picture(seed), arena, |number, view| {
-                let found: Vec<f64> = view.data.iter().map(|&q| f64::from(q)).collect();
+                let values = Values::new(view.data, draft.tensors[usize::from(number)].width);
+                let found: Vec<f64> = values.iter().map(f64::from).collect();
                 if let Some(index) = usize::from(number).checked_sub(1) {
                     assert_near(&draft, index, &seen, &found);
                     moved += usize::from(found.iter().any(|q| *q != found[0]));
@@ -82,7 +84,7 @@ fn every_layer_is_the_real_operator() {
 /// One byte of the records at a time: refused or run.
 #[test]
 fn a_changed_byte_is_refused_or_runs() {
-    for draft in [small(), branched()] {
+    for draft in [small(), branched(), wide()] {
         let file = draft.emit();
         let mut ran = 0;
         for place in 0..draft.records_end() {
@@ -102,7 +104,7 @@ proptest! {
 
     /// Several bytes anywhere, most of them in the records and small.
     #[test]
-    fn changed_bytes_are_refused_or_run(which in 0..2usize, changes in proptest::collection::vec(change(), 1..6)) {
+    fn changed_bytes_are_refused_or_run(which in 0..3usize, changes in proptest::collection::vec(change(), 1..6)) {
         let mut file = files()[which].clone();
         for (place, value) in changes {
             let len = file.len();
@@ -115,14 +117,14 @@ proptest! {
 
 fn change() -> impl Strategy<Value = (usize, u8)> {
     prop_oneof![
-        6 => (48..branched().records_end(), prop_oneof![0..15u8, any::<u8>()]),
+        6 => (48..wide().records_end(), prop_oneof![0..15u8, any::<u8>()]),
         1 => (0..8192usize, any::<u8>()),
     ]
 }
 
-fn files() -> &'static [AlignedBytes; 2] {
-    static FILES: std::sync::OnceLock<[AlignedBytes; 2]> = std::sync::OnceLock::new();
-    FILES.get_or_init(|| [small().emit(), branched().emit()])
+fn files() -> &'static [AlignedBytes; 3] {
+    static FILES: std::sync::OnceLock<[AlignedBytes; 3]> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| [small().emit(), branched().emit(), wide().emit()])
 }
 
 /// Whether a file is accepted as a model; if so, it has been run.
@@ -150,15 +152,17 @@ fn assert_near(draft: &Draft, index: usize, seen: &[Vec<f64>], found: &[f64]) {
     let output = &draft.tensors[index + 1];
     let expected = operator(draft, layer, output, seen);
     assert_eq!(found.len(), expected.len());
+    let is_wide = output.width == Width::Sixteen;
     for (&found, exact) in found.iter().zip(expected) {
         let exact = exact / f64::from(output.scale) + f64::from(output.zero_point);
         let (low, high) = match layer.layer.kind.is_last() {
             true => (-32_767.0, 32_767.0),
+            false if is_wide => (f64::from(layer.layer.wide_low), f64::from(layer.layer.wide_high)),
             false => (f64::from(layer.layer.low), f64::from(layer.layer.high)),
         };
         let exact = exact.clamp(low, high);
-        // A bias is rounded to a step of the accumulator, which may be some steps of a raw embedding.
-        let slack = if layer.layer.kind == LayerKind::FullyConnected { 1.0 } else { 0.02 };
+        // A bias is rounded to a step of the accumulator, which may be some steps of 16 bits.
+        let slack = if layer.layer.kind == LayerKind::FullyConnected || is_wide { 1.0 } else { 0.02 };
         assert!((found - exact).abs() <= 0.5 + slack, "layer {index}: {found} for {exact}");
     }
 }

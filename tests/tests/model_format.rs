@@ -4,13 +4,13 @@ use std::path::Path;
 
 use deja::quantize::AlignedBytes;
 use deja_shared::model::{Layer, LayerKind, Model, ModelError, Tensor, VERSION};
-use deja_shared::tensor::Shape;
-use deja_tests::model::{Draft, branched, seal, small};
+use deja_shared::tensor::{Shape, Width};
+use deja_tests::model::{Draft, branched, seal, small, wide};
 
 /// A change of the format must be deliberate: raise `VERSION`, and write the file anew with `DEJA_BLESS=1`.
 #[test]
 fn golden_bytes() {
-    for draft in [small(), branched()] {
+    for draft in [small(), branched(), wide()] {
         let file = draft.emit();
         let name = format!("golden/{}.deja", draft.header.name());
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -25,6 +25,7 @@ fn golden_bytes() {
 fn a_model_reads_back_as_it_was_written() {
     reads_back(&small(), "small");
     reads_back(&branched(), "branched");
+    reads_back(&wide(), "wide");
 }
 
 fn reads_back(draft: &Draft, name: &str) {
@@ -37,6 +38,7 @@ fn reads_back(draft: &Draft, name: &str) {
         assert_eq!(layer.kind, written.layer.kind);
         assert!(layer.inputs().eq(written.layer.inputs()));
         assert_eq!((layer.groups, layer.second_multiplier), (written.layer.groups, written.layer.second_multiplier));
+        assert_eq!((layer.wide_low, layer.wide_high), (written.layer.wide_low, written.layer.wide_high));
         assert_eq!(model.weights(&layer), written.packed());
         assert_eq!(model.biases(&layer), written.biases);
         assert_eq!(model.multipliers(&layer), written.multipliers);
@@ -204,6 +206,67 @@ fn what_does_not_fit_together_between_branches_is_refused() {
         (|d| d.tensors[10].arena_offset = 208, ModelError::Arena { layer: 9 }),
     ];
     refuses(branched, cases);
+}
+
+#[test]
+fn widths_that_do_not_fit_are_refused() {
+    let layer = |index| ModelError::Layer { index };
+    let tensor = |index| ModelError::Tensor { index };
+    let cases: &[(Spoil, ModelError)] = &[
+        // 16 bits are around zero, and neither the picture's nor said of the raw embedding.
+        (|d| d.tensors[1].zero_point = 1, tensor(1)),
+        (|d| d.tensors[0].width = Width::Sixteen, tensor(0)),
+        (|d| d.tensors[14].width = Width::Sixteen, tensor(14)),
+        // Twice the bytes, beyond the arena and over what is still read.
+        (|d| d.header.arena_bytes = 719, tensor(3)),
+        (|d| d.tensors[12].arena_offset = 640, tensor(12)),
+        (|d| d.tensors[2].arena_offset = 320, ModelError::Arena { layer: 1 }),
+        (|d| d.tensors[9].arena_offset = 528, ModelError::Arena { layer: 8 }),
+        (|d| d.tensors[10].arena_offset = 0, ModelError::Arena { layer: 9 }),
+        // Bounds of 16 bits where there are 8, none, beyond the width, and the wrong way round.
+        (|d| layer_of(d, 8).wide_high = 1, layer(8)),
+        (|d| layer_of(d, 8).wide_low = -1, layer(8)),
+        (|d| layer_of(d, 0).wide_low = i16::MIN, layer(0)),
+        (|d| layer_of(d, 0).wide_low = 20_001, layer(0)),
+        // Kinds that have 8 bits only, and a gate of 16.
+        (|d| layer_of(d, 3).kind = LayerKind::Lookup, layer(3)),
+        (|d| layer_of(d, 4).kind = LayerKind::GeneralizedMeanPool, layer(4)),
+        (|d| d.tensors[6].width = Width::Sixteen, ModelError::Tensor { index: 6 }),
+        (|d| (d.tensors[6].width, d.tensors[6].zero_point) = (Width::Sixteen, 0), layer(6)),
+    ];
+    refuses(wide, cases);
+    let mut file = wide().emit();
+    file[128 + 16 + 10] = 2;
+    seal(&mut file);
+    assert_eq!(Model::parse(&file).unwrap_err(), ModelError::Tensor { index: 1 });
+}
+
+/// 384 products of 127 and up to 20,000, and a bias of 2³⁰, are more than 32 bits hold; the bound of what is written counts.
+#[test]
+fn a_sum_of_wide_values_could_overflow() {
+    let mut draft = small();
+    draft.golden.clear();
+    draft.tensors.truncate(2);
+    draft.tensors.push(Tensor { shape: Shape::new(1, 1, 6), arena_offset: 0, ..wide().tensors[14] });
+    let (shape, width) = (Shape::new(8, 6, 8), Width::Sixteen);
+    draft.tensors[1] = Tensor { shape, width, zero_point: 0, ..draft.tensors[1] };
+    draft.header.arena_bytes = 144 + 2 * 8 * 6 * 8;
+    let mut last = draft.layers.remove(5);
+    draft.layers.truncate(1);
+    draft.layers[0].layer = Layer { stride: 1, wide_low: -20_000, wide_high: 10_000, ..draft.layers[0].layer };
+    (last.weights, last.biases[3]) = (vec![-127; 384 * 6], -(1 << 30));
+    last.layer = Layer { input: 1, output: 2, ..last.layer };
+    draft.layers.push(last);
+    let refused = |greatest: i16, draft: &mut Draft| {
+        draft.layers[0].layer.wide_low = -greatest;
+        Model::parse(&draft.emit()).err()
+    };
+    assert_eq!(refused(32_767, &mut draft), Some(ModelError::Accumulator { layer: 1 }));
+    // 384 · 127 · 22,016 + 2³⁰ < 2³¹ ≤ 384 · 127 · 22,018 + 2³⁰
+    assert_eq!(refused(22_018, &mut draft), Some(ModelError::Accumulator { layer: 1 }));
+    assert_eq!(refused(22_016, &mut draft), None);
+    draft.layers[1].biases[3] = 0;
+    assert_eq!(refused(32_767, &mut draft), None);
 }
 
 #[test]

@@ -146,9 +146,14 @@ pub struct Summand {
 }
 
 impl Summand {
-    /// A value as a term of the sum.
+    /// A value of 8 bits as a term of the sum.
     pub fn term(self, value: i8) -> i64 {
-        scaled(i32::from(value) - i32::from(self.zero_point), self.multiplier)
+        self.wide_term(value.into())
+    }
+
+    /// A value of 8 or 16 bits as a term of the sum.
+    pub fn wide_term(self, value: i32) -> i64 {
+        scaled(value - i32::from(self.zero_point), self.multiplier)
     }
 }
 

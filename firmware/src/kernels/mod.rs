@@ -9,6 +9,9 @@
 //! channel; the kinds of other layers say what is different there. Sums are taken modulo 2³², so their order does not
 //! matter; `Model::parse` admits only layers whose sum cannot leave 32 bits.
 //!
+//! **16 bits.** What a layer reads or writes may have 16 bits, where 8 would hurt. Such layers are few, and [`mod@wide`] holds
+//! plain loops for them that serve every processor; the kernels of the other folders see 8 bits only.
+//!
 //! **In place.** A kernel of a kind that [`LayerKind::is_in_place`] finds its first input in the values that it writes
 //! over. So its result needs no memory of its own where nobody reads that input again; where somebody does, [`run`]
 //! copies it first.
@@ -20,6 +23,7 @@
 
 mod arguments;
 pub mod reference;
+mod wide;
 mod window;
 
 pub use arguments::{
@@ -46,12 +50,15 @@ pub struct Operands<'a> {
     pub output: ViewMut<'a>,
 }
 
-/// Runs a layer whose result has 8 bits, with the kernel for its kind.
+/// Runs a layer whose result lies in the arena, with the kernel for its kind.
 ///
 /// A kind that [`LayerKind::is_last`] has another type of result: see [`run_last`]; here it writes nothing.
 // Not inlined, because a board compiles what surrounds it for size.
 #[inline(never)]
 pub fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
+    if model.is_wide(layer) {
+        return wide::run(model, layer, operands);
+    }
     let Operands { input, second_input, third_input, output } = operands;
     let range = OutputRange::of(model, layer);
     let requantizer = range.requantizer(layer.multiplier);
@@ -122,6 +129,9 @@ pub fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
 /// Runs the last layer on `input`: one value of 16 bits for each component.
 #[inline(never)]
 pub fn run_last(model: &Model<'_>, layer: &Layer, input: &[i8], output: &mut [i16]) {
+    if model.is_wide(layer) {
+        return wide::run_last(model, layer, input, output);
+    }
     if layer.kind == LayerKind::Widen {
         reference::widen(input, model.tensor(layer.input).zero_point, output);
     } else {

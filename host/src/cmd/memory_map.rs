@@ -38,7 +38,7 @@ impl MemoryMap {
             .map(|(tensor, record)| Place {
                 tensor,
                 offset: record.arena_offset,
-                bytes: record.shape.len(),
+                bytes: record.bytes(),
                 written_by: tensor.checked_sub(1),
                 last_read_by: tensor.saturating_sub(1),
             })

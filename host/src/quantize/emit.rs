@@ -4,6 +4,7 @@ use deja_firmware::embedder::{self, EmbedError};
 use deja_shared::model::{
     ALIGNMENT, Fingerprint, HEADER_BYTES, Header, LAYER_BYTES, Model, NAME_BYTES, OUTSIDE_ARENA, TENSOR_BYTES, Tensor,
 };
+use deja_shared::tensor::Width;
 
 use super::QuantizeError;
 use super::aligned_bytes::AlignedBytes;
@@ -131,7 +132,7 @@ impl Writer {
 
 fn record(tensor: &LoweredTensor, arena_offset: u32) -> [u8; TENSOR_BYTES] {
     let Quantization { scale, zero_point } = tensor.quantization;
-    Tensor { shape: tensor.shape, arena_offset, zero_point, scale }.encode()
+    Tensor { shape: tensor.shape, arena_offset, width: Width::Eight, zero_point, scale }.encode()
 }
 
 /// Pixel value → int8, the same for red, green and blue.

@@ -5,9 +5,9 @@ use super::layer_kind::{LOOKUP_ENTRIES, MEAN_ENTRIES, greatest_power};
 use super::pairs;
 use super::record::array;
 use super::{ALIGNMENT, LAYER_BYTES, Layer, LayerKind, Model, ModelError, OUTSIDE_ARENA, PREPROCESSING_BYTES};
-use super::{TENSOR_BYTES, Tensor};
+use super::{TENSOR_BYTES, Tensor, wide};
 use crate::embedding::MAX_DIMENSION;
-use crate::tensor::Shape;
+use crate::tensor::{Shape, Width};
 
 /// Greatest |bias|: with [`MAX_FAN_IN`] products of at most 2¹⁴ each, the accumulator stays below 2³¹.
 const MAX_BIAS: u32 = 1 << 30;
@@ -60,13 +60,14 @@ fn tensors(model: &Model<'_>) -> Result<(), ModelError> {
         let tensor = model.tensor(index);
         let start = model.header.tensors_offset as usize + usize::from(index) * TENSOR_BYTES;
         let placed = if index == last {
-            tensor.arena_offset == OUTSIDE_ARENA && tensor.zero_point == 0
+            tensor.arena_offset == OUTSIDE_ARENA && tensor.zero_point == 0 && tensor.width == Width::Eight
         } else {
             // The arena's length has 32 bits, so that lengths can be computed in `usize` on every target.
-            let end = u64::from(tensor.arena_offset) + tensor.shape.len();
+            let end = u64::from(tensor.arena_offset) + tensor.bytes();
             (tensor.arena_offset as usize).is_multiple_of(ALIGNMENT) && end <= u64::from(model.header.arena_bytes)
         };
-        if !Tensor::is_known(&array(model.bytes, start)) || tensor.shape.is_empty() || !placed {
+        let symmetric = tensor.width == Width::Eight || tensor.zero_point == 0 && index > 0;
+        if !symmetric || !Tensor::is_known(&array(model.bytes, start)) || tensor.shape.is_empty() || !placed {
             return Err(ModelError::Tensor { index });
         }
     }
@@ -89,16 +90,25 @@ fn layer(model: &Model<'_>, index: u16) -> Result<(), ModelError> {
     if layer.low > layer.high || layer.second_multiplier < 0 || !shapes_fit(model, &layer) {
         return Err(fault);
     }
+    if !wide::widths_fit(model, &layer) {
+        return Err(fault);
+    }
+    constants_fit(model, &layer, index)?;
+    if wide::sums_fit(model, &layer) { Ok(()) } else { Err(ModelError::Accumulator { layer: index }) }
+}
+
+fn constants_fit(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelError> {
+    let fault = ModelError::Layer { index };
     match layer.kind {
-        _ if layer.kind.has_weights() => weights(model, &layer, index),
+        _ if layer.kind.has_weights() => weights(model, layer, index),
         LayerKind::Lookup if layer.weights_bytes as usize != LOOKUP_ENTRIES => Err(fault),
         LayerKind::Lookup => section(model, layer.weights_offset, LOOKUP_ENTRIES as u64),
-        LayerKind::GeneralizedMeanPool => mean_table(model, &layer, index),
+        LayerKind::GeneralizedMeanPool => mean_table(model, layer, index),
         LayerKind::PRelu => {
             section(model, layer.multipliers_offset, u64::from(model.tensor(layer.output).shape.channels) * 4)?;
-            constants(model, &layer, index)
+            constants(model, layer, index)
         }
-        _ => constants(model, &layer, index),
+        _ => constants(model, layer, index),
     }
 }
 
@@ -230,6 +240,7 @@ fn arena(model: &Model<'_>) -> Result<(), ModelError> {
                 && read_until[usize::from(number)] == index + 1
                 && layer.inputs().filter(|&input| input == number).count() == 1
                 && tensor.arena_offset == output.arena_offset
+                && tensor.width == output.width
         };
         let kept = (0..=index).filter(|&number| read_until[usize::from(number)] > index);
         let mut kept = kept.map(|number| (number, model.tensor(number)));

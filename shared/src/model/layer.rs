@@ -38,6 +38,10 @@ pub struct Layer {
     pub low: i8,
     /// Greatest result of 8 bits.
     pub high: i8,
+    /// Least result of 16 bits; 0 where the result has 8.
+    pub wide_low: i16,
+    /// Greatest result of 16 bits; 0 where the result has 8. No value that a layer reads exceeds what its writer says here.
+    pub wide_high: i16,
     /// Where the weights or the table stand.
     pub weights_offset: u32,
     /// How many bytes of them.
@@ -55,7 +59,7 @@ pub struct Layer {
     /// The one multiplier of a layer without weights.
     pub multiplier: i32,
     /// Multiplier of the summand ([`LayerKind::PointwiseAdd`], [`LayerKind::ChannelScaleAdd`]) or of the second input
-    /// ([`LayerKind::Concat`]).
+    /// ([`LayerKind::Concat`]; [`LayerKind::Add`] where there are 16 bits).
     pub second_multiplier: i32,
 }
 
@@ -76,6 +80,8 @@ impl Layer {
             groups: matches!(kind, LayerKind::Convolution) as u16,
             low: 0,
             high: 0,
+            wide_low: 0,
+            wide_high: 0,
             weights_offset: 0,
             weights_bytes: 0,
             biases_offset: 0,
@@ -121,6 +127,8 @@ impl Layer {
             groups: u16_at(&record, 46),
             low: i8::from_le_bytes([record[14]]),
             high: i8::from_le_bytes([record[15]]),
+            wide_low: i16::from_le_bytes(array(&record, 60)),
+            wide_high: i16::from_le_bytes(array(&record, 62)),
             weights_offset: u32_at(&record, 16),
             weights_bytes: u32_at(&record, 20),
             biases_offset: u32_at(&record, 24),
@@ -135,7 +143,7 @@ impl Layer {
 
     /// Whether a record has a known kind and zeros where nothing is defined.
     pub(super) fn is_known(record: &[u8; LAYER_BYTES]) -> bool {
-        let reserved = record[52..].iter().chain([&record[1], &record[13]]);
+        let reserved = record[52..60].iter().chain([&record[1], &record[13]]);
         usize::from(record[0]) < LayerKind::ALL.len() && reserved.copied().all(|b| b == 0)
     }
 
@@ -160,6 +168,8 @@ impl Layer {
         put(&mut record, 44, &self.third_input.to_le_bytes());
         put(&mut record, 46, &self.groups.to_le_bytes());
         put(&mut record, 48, &self.second_multiplier.to_le_bytes());
+        put(&mut record, 60, &self.wide_low.to_le_bytes());
+        put(&mut record, 62, &self.wide_high.to_le_bytes());
         record
     }
 }

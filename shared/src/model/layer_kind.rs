@@ -26,7 +26,8 @@ pub enum LayerKind {
     /// Matrix on a whole activation; taps `[height][width][in]`; the last layer and no other. Its result has
     /// 16 bits, the raw embedding: within [`crate::quant::INT16`], and not below 0 where the layer's `low` is not.
     FullyConnected,
-    /// `requantize(a·multiplier_a + b·multiplier_b + bias)`, of two activations of one shape.
+    /// `requantize(a·multiplier_a + b·multiplier_b + bias)`, of two activations of one shape. Where one of the three has
+    /// 16 bits: `round(scaled(a − zp(a), multiplier) + scaled(b − zp(b), second_multiplier))`.
     Add,
     /// `requantize(Σ x + bias)` over all positions.
     GlobalAveragePool,
@@ -96,7 +97,8 @@ impl LayerKind {
         }
     }
 
-    /// Whether its result has the shape of its first input and may take that one's place in the arena.
+    /// Whether its result has the shape of its first input and may take that one's place in the arena, where both have
+    /// values of one width.
     pub const fn is_in_place(self) -> bool {
         matches!(
             self,
@@ -107,6 +109,22 @@ impl LayerKind {
     /// Whether it makes the raw embedding: the last layer is of such a kind, and no other.
     pub const fn is_last(self) -> bool {
         matches!(self, Self::FullyConnected | Self::Widen)
+    }
+
+    /// Whether its input number `place` (0 is the first) may have 16 bits.
+    pub const fn reads_16_bits(self, place: usize) -> bool {
+        match self {
+            Self::MaxPool | Self::GeneralizedMeanPool | Self::Lookup => false,
+            // Gates have 8.
+            Self::ChannelScale => place == 0,
+            Self::ChannelScaleAdd => place < 2,
+            _ => true,
+        }
+    }
+
+    /// Whether its result may have 16 bits in the arena.
+    pub const fn writes_16_bits(self) -> bool {
+        !self.is_last() && !matches!(self, Self::MaxPool | Self::GeneralizedMeanPool | Self::Lookup)
     }
 
     /// The name in tables and in JSON.

@@ -17,6 +17,7 @@ mod layer_kind;
 pub mod pairs;
 mod record;
 mod tensor;
+mod wide;
 
 pub use check::MAX_LAYERS;
 pub use error::ModelError;
@@ -25,6 +26,7 @@ pub use layer::{LAYER_BYTES, Layer, MAX_FAN_IN};
 pub use layer_kind::{LOOKUP_ENTRIES, LayerKind, MEAN_ENTRIES, greatest_power};
 pub use tensor::{OUTSIDE_ARENA, TENSOR_BYTES, Tensor};
 
+use crate::tensor::Width;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 of a model file behind its own place; names the model everywhere.
@@ -117,6 +119,11 @@ impl<'a> Model<'a> {
     pub fn layer(&self, index: u16) -> Layer {
         let start = self.header.layers_offset as usize + usize::from(index) * LAYER_BYTES;
         Layer::decode(record::array(self.bytes, start))
+    }
+
+    /// Whether a layer reads or writes an activation of 16 bits.
+    pub fn is_wide(&self, layer: &Layer) -> bool {
+        layer.inputs().chain([layer.output]).any(|number| self.tensor(number).width == Width::Sixteen)
     }
 
     /// The weights or the lookup table of a layer; empty where it has none. Layouts stand at [`LayerKind`].

@@ -65,6 +65,12 @@ impl<'a> Filter<'a> {
         products.fold(0, i32::wrapping_add)
     }
 
+    /// The same, of values of 16 bits as [`crate::tensor::Values`] holds them.
+    pub fn dot_wide(&self, values: &[[u8; 2]]) -> i32 {
+        let products = values.iter().zip(self.taps()).map(|(&x, w)| i32::from(i16::from_le_bytes(x)) * i32::from(w));
+        products.fold(0, i32::wrapping_add)
+    }
+
     /// Σ wᵢ, modulo 2³².
     pub fn sum(&self) -> i32 {
         self.taps().map(i32::from).fold(0, i32::wrapping_add)
@@ -87,6 +93,8 @@ mod tests {
             assert!(found.taps().eq(filter.iter().copied()));
             assert!(found.part(1..3).taps().eq(filter[1..3].iter().copied()));
             assert_eq!(found.sum(), filter.iter().map(|&w| i32::from(w)).sum());
+            let wide = [400i16, -32_767, 0].map(i16::to_le_bytes);
+            assert_eq!(found.part(2..5).dot_wide(&wide), 400 * i32::from(filter[2]) - 32_767 * i32::from(filter[3]));
             assert_eq!(found.part(2..5).dot(&[1, -1, 2]), i32::from(filter[2] - filter[3]) + 2 * i32::from(filter[4]));
         }
     }

@@ -1,7 +1,7 @@
 //! Dense convolution.
 
 use deja_shared::model::pairs::Filter;
-use deja_shared::tensor::View;
+use deja_shared::tensor::Shape;
 
 use super::narrow;
 use crate::kernels::{Overlap, Windowed};
@@ -22,7 +22,8 @@ pub fn convolution(arguments: Windowed<'_>) {
             let mut filters = parameters.filters(fan_in);
             for (number, results) in results.chunks_exact_mut(outputs).enumerate() {
                 let (rows, columns, padding) = (&rows, &columns, input_zero_point.into());
-                let place = Place { input, rows, columns, padding, row_len, group, first: number * group };
+                let (source, shape, first) = (input.data, input.shape, number * group);
+                let place = Place { source, shape, rows, columns, padding, row_len, group, first };
                 for (result, (filter, bias, multiplier)) in results.iter_mut().zip(&mut filters) {
                     let accumulator = bias.wrapping_add(place.products(filter, fan_in));
                     *result = narrow(range.requantizer(multiplier).apply(accumulator));
@@ -32,23 +33,39 @@ pub fn convolution(arguments: Windowed<'_>) {
     }
 }
 
-/// A window at one position of the input, over the channels of one group.
-struct Place<'a> {
-    input: View<'a>,
-    rows: &'a Overlap,
-    columns: &'a Overlap,
-    padding: i32,
-    /// Weights of one row of the filter: columns × channels of the group.
-    row_len: usize,
-    /// Channels of the group.
-    group: usize,
-    /// The first of them.
-    first: usize,
+/// Values that filters are laid on.
+pub(in crate::kernels) trait Source: Copy {
+    /// Σ x·w, modulo 2³², of the values from `start` on.
+    fn dot(self, start: usize, filter: Filter<'_>) -> i32;
 }
 
-impl Place<'_> {
+impl Source for &[i8] {
+    fn dot(self, start: usize, filter: Filter<'_>) -> i32 {
+        filter.dot(&self[start..])
+    }
+}
+
+/// A window at one position of the input, over the channels of one group.
+pub(in crate::kernels) struct Place<'a, S> {
+    /// The input's values.
+    pub source: S,
+    /// Its extents.
+    pub shape: Shape,
+    pub rows: &'a Overlap,
+    pub columns: &'a Overlap,
+    /// What stands beyond the edge.
+    pub padding: i32,
+    /// Weights of one row of the filter: columns × channels of the group.
+    pub row_len: usize,
+    /// Channels of the group.
+    pub group: usize,
+    /// The first of them.
+    pub first: usize,
+}
+
+impl<S: Source> Place<'_, S> {
     /// Σ x·w over the whole window, padding included.
-    fn products(&self, filter: Filter<'_>, fan_in: usize) -> i32 {
+    pub fn products(&self, filter: Filter<'_>, fan_in: usize) -> i32 {
         let rows = (0..fan_in).step_by(self.row_len).map(|start| filter.part(start..start + self.row_len));
         rows.enumerate().map(|(u, row)| self.row_products(u, row)).fold(0, i32::wrapping_add)
     }
@@ -57,18 +74,18 @@ impl Place<'_> {
         if !self.rows.taps.contains(&u) {
             return self.padding.wrapping_mul(row.sum());
         }
-        let channels = usize::from(self.input.shape.channels);
+        let channels = usize::from(self.shape.channels);
         let y = self.rows.start + u - self.rows.taps.start;
-        let start = (y * usize::from(self.input.shape.width) + self.columns.start) * channels;
+        let start = (y * usize::from(self.shape.width) + self.columns.start) * channels;
         let (from, to) = (self.columns.taps.start * self.group, self.columns.taps.end * self.group);
         let beside = row.part(0..from).sum().wrapping_add(row.part(to..self.row_len).sum());
-        let values = &self.input.data[start..];
         let inside = if self.group == channels {
             // The filter's row lies as the input's does.
-            row.part(from..to).dot(values)
+            self.source.dot(start, row.part(from..to))
         } else {
-            let taps = values.chunks(channels).zip((from..to).step_by(self.group));
-            let dot = |(values, tap): (&[i8], usize)| row.part(tap..tap + self.group).dot(&values[self.first..]);
+            let places = (start + self.first..).step_by(channels);
+            let taps = places.zip((from..to).step_by(self.group));
+            let dot = |(at, tap): (usize, usize)| self.source.dot(at, row.part(tap..tap + self.group));
             taps.map(dot).fold(0, i32::wrapping_add)
         };
         self.padding.wrapping_mul(beside).wrapping_add(inside)

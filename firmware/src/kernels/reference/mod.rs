@@ -18,7 +18,7 @@ mod pointwise;
 mod pointwise_add;
 mod prelu;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod widen;
 
 pub use add::add;
@@ -26,6 +26,7 @@ pub use channel_scale::channel_scale;
 pub use channel_scale_add::channel_scale_add;
 pub use concat::concat;
 pub use convolution::convolution;
+pub(super) use convolution::{Place, Source};
 pub use depthwise::depthwise;
 pub use fully_connected::fully_connected;
 pub use generalized_mean_pool::generalized_mean_pool;

@@ -1,7 +1,8 @@
 //! From a checked model to packed constants, layouts and buffers.
 
 use deja_firmware::kernels::{OutputRange, Parameters, Window};
-use deja_shared::model::{Layer, LayerKind, Model, pairs};
+use deja_shared::model::{Layer, LayerKind, Model, Tensor, pairs};
+use deja_shared::tensor::Width;
 
 use super::{Int8Engine, Place, Step, Work, curves};
 use crate::compute::int8::{Channelwise, Halo, Int8Kernels, Layout, Matrix, biased};
@@ -57,17 +58,24 @@ fn places(model: &Model<'_>) -> Vec<Place> {
             *halo = halo.max(Halo::of(&Window::of(&layer), input, output));
         }
     }
-    let place = |(tensor, halo): (deja_shared::model::Tensor, Halo)| Place {
-        layout: Layout::new(tensor.shape, halo),
-        zero: biased(tensor.zero_point),
-        buffer: 0,
+    // Values of 16 bits lie as the camera has them, but for the bias of their bytes: only its own kernels read them.
+    let place = |(tensor, halo): (Tensor, Halo)| match tensor.width {
+        Width::Eight => Place { layout: Layout::new(tensor.shape, halo), zero: biased(tensor.zero_point), buffer: 0 },
+        Width::Sixteen => {
+            let plain = Layout::new(tensor.shape, Halo::default());
+            Place { layout: Layout { channels: 2 * plain.channels, ..plain }, zero: biased(0), buffer: 0 }
+        }
     };
     let raw = model.tensor_count() - 1;
     model.tensors().zip(halos).take(raw).map(place).collect()
 }
 
-/// The fast way to compute a layer; none where there is no need of one, or a kernel cannot take its weights.
+/// The fast way to compute a layer; none where there is no need of one, where a kernel cannot take its weights, and where
+/// something has 16 bits.
 fn work(model: &Model<'_>, layer: &Layer, kernels: &Int8Kernels) -> Option<Work> {
+    if model.is_wide(layer) {
+        return None;
+    }
     let (order, parameters) = (&kernels.order, Parameters::of(model, layer));
     let window = Window::of(layer);
     let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
