@@ -1,4 +1,4 @@
-//! The firmware on the emulated board answers as it does natively: the same embeddings, byte for byte, and nothing is
+//! The firmware on every emulated board answers as it does natively: the same embeddings, byte for byte, and nothing is
 //! forgotten over a restart.
 //!
 //! Where the emulator or the compiler's target is missing, the tests say so and pass, except in continuous integration
@@ -10,7 +10,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use deja::simulator::build_firmware;
-use deja::simulator::qemu::{self, Qemu, QemuError};
+use deja::simulator::machine::{self, BOARDS, Board, STORE_BYTES};
+use deja::simulator::qemu::{Qemu, QemuError};
 use deja_firmware::gallery::MAX_IDENTITIES;
 use deja_shared::protocol::endpoints::endpoint;
 use deja_shared::protocol::messages::{Embedded, Enroll, Enrolled, Identified, Name, Nothing};
@@ -23,24 +24,49 @@ use deja_tests::session::{Session, Wire};
 /// Silence of this length means that no answer will come.
 const PATIENCE: Duration = Duration::from_secs(20);
 const SIZE: [u16; 2] = [8, 6];
-/// Length of the board's flash for models and gallery.
-const STORE_BYTES: usize = 1792 << 10;
 
-#[test]
-fn the_board_answers_as_the_native_firmware_does() {
-    let Some(board) = Emulated::start() else { return };
+macro_rules! boards {
+    ($($module:ident: $name:literal;)*) => { $(mod $module {
+        #[test]
+        fn answers_as_the_native_firmware_does() {
+            super::answers_as_the_native_firmware_does($name);
+        }
+
+        #[test]
+        fn every_kind_of_layer_gives_the_same() {
+            super::every_kind_of_layer_gives_the_same($name);
+        }
+
+        #[test]
+        fn the_firmware_fits_its_flash_and_ram() {
+            super::the_firmware_fits_its_flash_and_ram($name);
+        }
+    })* };
+}
+
+boards! {
+    cortex_m4: "mps2-an386";
+    cortex_m7: "mps2-an500";
+    cortex_m33: "mps2-an505";
+    cortex_m55: "mps3-an547";
+}
+
+fn answers_as_the_native_firmware_does(name: &str) {
+    let Some(board) = Emulated::start(name) else { return };
     let (mut board, mut native) = (Session::new(board), Session::new(NativeCamera::default()));
     let (on_board, natively) = (conversation(&mut board), conversation(&mut native));
     assert_eq!(on_board, natively);
     let capabilities = board.hello().unwrap();
-    assert_eq!(capabilities.board.as_str(), "mps2-an386");
+    assert_eq!(capabilities.board.as_str(), name);
     assert_eq!(capabilities.model, native.hello().unwrap().model);
     println!("on the board: {capabilities:?}");
+    board.ask::<endpoint::Reboot>(&Nothing).unwrap();
+    assert_eq!(board.hello().unwrap(), capabilities);
 }
 
 #[test]
 fn the_board_keeps_model_and_gallery_over_a_restart_and_a_lost_start() {
-    let Some(board) = Emulated::start() else { return };
+    let Some(board) = Emulated::start(BOARDS[0].name) else { return };
     let mut host = Session::new(board);
     let before = conversation(&mut host);
     let capabilities = host.hello().unwrap();
@@ -55,7 +81,7 @@ fn the_board_keeps_model_and_gallery_over_a_restart_and_a_lost_start() {
 
 #[test]
 fn a_flipped_bit_never_runs_on_the_board() {
-    let Some(board) = Emulated::start() else { return };
+    let Some(board) = Emulated::start(BOARDS[0].name) else { return };
     let mut host = Session::new(board);
     parity::a_flipped_bit_never_runs(&mut host);
     // A bit that flips while the camera runs is found when the host asks.
@@ -70,9 +96,8 @@ fn a_flipped_bit_never_runs_on_the_board() {
 }
 
 /// Layers of every kind, which the other tests' model has not, and those with 16 bits.
-#[test]
-fn every_kind_of_layer_gives_the_same_on_the_board() {
-    let Some(board) = Emulated::start() else { return };
+fn every_kind_of_layer_gives_the_same(name: &str) {
+    let Some(board) = Emulated::start(name) else { return };
     let (mut board, mut native) = (Session::new(board), Session::new(NativeCamera::default()));
     board.hello().unwrap();
     native.hello().unwrap();
@@ -90,15 +115,14 @@ fn every_kind_of_layer_gives_the_same_on_the_board() {
     }
 }
 
-#[test]
-fn the_firmware_fits_its_flash_and_ram() {
-    let Some(elf) = firmware() else { return };
+fn the_firmware_fits_its_flash_and_ram(name: &str) {
+    let Some(elf) = firmware(board(name)) else { return };
     let file = std::fs::read(elf).unwrap();
     let (flash, ram) = sections(&file).fold((0, 0), |(flash, ram), (address, bytes, is_stored)| {
         let in_ram = address >= 0x2000_0000;
         (flash + if is_stored { bytes } else { 0 }, ram + if in_ram { bytes } else { 0 })
     });
-    println!("mps2-an386: {flash} bytes of 262144 of flash (program), {ram} of 524288 of RAM (static)");
+    println!("{name}: {flash} bytes of 262144 of flash (program), {ram} of 524288 of RAM (static)");
     // The board has 256 KiB; many a microcontroller has less.
     assert!(flash > 0 && flash <= 96 << 10);
     // What is left is the stack's.
@@ -142,6 +166,7 @@ fn timeless(identified: Identified) -> Identified {
 
 /// The board with a fresh flash.
 struct Emulated {
+    board: &'static Board,
     folder: tempfile::TempDir,
     firmware: std::path::PathBuf,
     qemu: Option<Qemu>,
@@ -149,9 +174,9 @@ struct Emulated {
 }
 
 impl Emulated {
-    fn start() -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mut emulated = Self { folder, firmware: firmware()?, qemu: None, stream: None };
+    fn start(name: &str) -> Option<Self> {
+        let (board, folder) = (board(name), tempfile::tempdir().unwrap());
+        let mut emulated = Self { board, folder, firmware: firmware(board)?, qemu: None, stream: None };
         match emulated.power() {
             Ok(()) => Some(emulated),
             Err(error) => skip(&error),
@@ -176,7 +201,7 @@ impl Emulated {
     }
 
     fn power(&mut self) -> Result<(), QemuError> {
-        let qemu = Qemu::start(&qemu::BOARDS[0], &self.firmware, &self.folder.path().join("flash"))?;
+        let qemu = Qemu::start(self.board, &self.firmware, &self.folder.path().join("flash"))?;
         let stream = TcpStream::connect(qemu.address()).expect("the emulator listens");
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -209,8 +234,12 @@ impl Wire for Emulated {
     }
 }
 
-fn firmware() -> Option<std::path::PathBuf> {
-    build_firmware(&qemu::BOARDS[0]).map_or_else(|error| skip(&error), Some)
+fn board(name: &str) -> &'static Board {
+    machine::board(name).expect("a board of this name")
+}
+
+fn firmware(board: &Board) -> Option<std::path::PathBuf> {
+    build_firmware(board).map_or_else(|error| skip(&error), Some)
 }
 
 /// Missing tools are no fault of the program; everything else is.

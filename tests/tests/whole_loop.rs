@@ -7,6 +7,7 @@ use deja::demo::people::Limits;
 use deja::demo::{self, DemoError, Settings};
 use deja::loss::LossTerm;
 use deja::progress::Silent;
+use deja::simulator::machine::BOARDS;
 use deja::training::Recipe;
 
 /// Little enough for seconds: 32 identities to train on, 8 others to meet the camera.
@@ -52,7 +53,7 @@ fn the_emulated_board_meets_the_same_people_with_the_same_words() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path().to_owned(), Board::Sim);
     let simulated = demo::run(&settings, &|_| {}, &Silent).unwrap();
-    let emulated = match demo::run(&Settings { board: Board::Mps2An386, ..settings }, &|_| {}, &Silent) {
+    let emulated = match demo::run(&Settings { board: Board::Emulated(&BOARDS[0]), ..settings }, &|_| {}, &Silent) {
         Err(DemoError::Camera(error)) if std::env::var_os("CI").is_none() => {
             eprintln!("SKIPPED: no emulated board here: {error}");
             return;

@@ -6,6 +6,7 @@ use crate::demo::people::Limits;
 use crate::demo::{self, Outcome, QUANTIZED, Settings};
 use crate::training::Recipe;
 use crate::ui::table::{Align, Table};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ const EXAMPLES: &str = "\
 EXAMPLES:
   deja demo                                 built-in synthetic pedestrians, a camera simulated on this computer
   deja demo --board mps2-an386              the firmware on an emulated Cortex-M4 (needs QEMU)
+  deja demo --board mps3-an547              the same on a Cortex-M55; mps2-an500 has a Cortex-M7, mps2-an505 an M33
   deja demo --data my-photographs           a folder per identity, Market-1501 folders, or a CSV manifest
   deja demo --data synthetic:identities=80,cameras=3 --epochs 5 --out /tmp/quick";
 
@@ -24,7 +26,7 @@ EXAMPLES:
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The camera: `sim` on this computer, or an emulated board
-    #[arg(long, value_enum, default_value_t = Board::Sim)]
+    #[arg(long, default_value = "sim", value_parser = boards())]
     board: Board,
     /// Data set with pictures to train on, to enroll and to ask about
     #[arg(long, value_name = "DIR", default_value = "synthetic")]
@@ -65,6 +67,12 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     show(&outcome, context)?;
     context.finish(&to_json(&outcome, args))
+}
+
+/// Reads a board's name.
+fn boards() -> impl TypedValueParser<Value = Board> {
+    let names = PossibleValuesParser::new(Board::all().map(Board::name));
+    names.try_map(|name| Board::all().find(|board| board.name() == name).ok_or("no such board"))
 }
 
 /// A picture takes an emulated board's link a second, so fewer people meet it.

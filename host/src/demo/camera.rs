@@ -4,17 +4,31 @@ use std::io;
 use std::path::Path;
 
 use crate::device::Address;
-use crate::simulator::qemu::{self, Qemu, QemuError};
-use crate::simulator::{Settings, Simulator, build_firmware};
+use crate::simulator::qemu::{Qemu, QemuError};
+use crate::simulator::{Settings, Simulator, build_firmware, machine};
 
 /// Which camera.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Board {
     /// The firmware's own code on this computer.
     Sim,
-    /// An emulated Cortex-M4.
-    #[value(name = "mps2-an386")]
-    Mps2An386,
+    /// The firmware on an emulated board.
+    Emulated(&'static machine::Board),
+}
+
+impl Board {
+    /// The simulator, then every emulated board.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Sim).chain(machine::BOARDS.iter().map(Self::Emulated))
+    }
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Emulated(board) => board.name,
+        }
+    }
 }
 
 /// Why there is no camera.
@@ -54,9 +68,8 @@ impl Camera {
                 let simulator = Simulator::start(&Settings::default())?;
                 (simulator.address(), Power::Simulator(simulator))
             }
-            Board::Mps2An386 => {
+            Board::Emulated(board) => {
                 note("building the firmware of the board");
-                let [board] = &qemu::BOARDS;
                 let firmware = build_firmware(board)?;
                 let emulator = Qemu::start(board, &firmware, &folder.join("flash.bin"))?;
                 (emulator.address(), Power::Emulator(emulator))

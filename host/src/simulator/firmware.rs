@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::qemu::{Board, QemuError};
+use super::machine::Board;
+use super::qemu::QemuError;
 
 /// Debian's compiler, which brings the core library's source, as packages `rustc-web`, `cargo-web` and `rust-web-src`.
 const DEBIAN: Toolchain<'static> =
@@ -29,20 +30,23 @@ pub fn build_firmware(board: &Board) -> Result<PathBuf, QemuError> {
     }
     let toolchain = toolchain(board)?;
     let mut cargo = Command::new(toolchain.cargo);
-    cargo.current_dir(workspace).args(["build", "--package", board.package, "--target", board.target]);
+    cargo.current_dir(workspace).args(["build", "--package", &board.package(), "--target", board.target]);
     cargo.args(["--profile", "firmware", "--message-format", "json-render-diagnostics"]);
     // What the outer cargo sets for its own build must not reach the firmware's.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    let target = board.target.to_uppercase().replace(['-', '.'], "_");
+    if let Some(cpu) = board.target_cpu {
+        cargo.env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), format!("-Ctarget-cpu={cpu}"));
+    }
     if toolchain.core_from_source {
         cargo.arg("-Zbuild-std=core").env("RUSTC_BOOTSTRAP", "1").env("RUSTC", toolchain.rustc);
         if let Some(linker) = linker() {
-            let target = board.target.to_uppercase().replace(['-', '.'], "_");
             cargo.env(format!("CARGO_TARGET_{target}_LINKER"), linker);
         }
     }
     let output = cargo.output().map_err(|error| QemuError::Run { program: "cargo", error })?;
     let failed = || QemuError::Build {
-        package: board.package,
+        package: board.package(),
         output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
     };
     if !output.status.success() {

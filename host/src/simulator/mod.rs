@@ -1,13 +1,15 @@
 //! A camera on this computer: the firmware itself behind a socket, with its flash in a file.
 //!
 //! Every part of a board is here a file of its own: [`FileFlash`], [`SocketLink`], [`FolderSensor`]. [`Simulator`] puts
-//! them together and runs the camera in a thread. [`qemu`] runs a whole emulated board instead. Everything that a camera
+//! them together and runs the camera in a thread. [`qemu`] runs a whole emulated board
+//! ([`machine`] lists them) instead. Everything that a camera
 //! decides is decided by the firmware.
 
 mod board;
 mod file_flash;
 mod firmware;
 mod folder_sensor;
+pub mod machine;
 pub mod qemu;
 mod socket_link;
 

@@ -8,35 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The boards that can be emulated.
-pub const BOARDS: [Board; 1] = [Board {
-    name: "mps2-an386",
-    package: "deja-board-mps2-an386",
-    target: "thumbv7em-none-eabihf",
-    machine: "mps2-an386",
-    store_bytes: 1792 << 10,
-    memory_bytes: 16 << 20,
-}];
+use super::machine::{Board, STORE_BYTES};
 
 const EMULATOR: &str = "qemu-system-arm";
 /// How long the emulator may take until its link listens.
 const START: Duration = Duration::from_secs(10);
 /// Erased flash is written to a new file in pieces of this size.
 const PIECE: usize = 64 << 10;
-
-/// How a board is built and emulated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Board {
-    /// Its name on the command line.
-    pub name: &'static str,
-    pub(super) package: &'static str,
-    pub(super) target: &'static str,
-    machine: &'static str,
-    /// Length of the flash that keeps models and gallery.
-    store_bytes: usize,
-    /// Length of the memory that the emulator maps the file to.
-    memory_bytes: u64,
-}
 
 /// Why there is no emulated board.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +38,7 @@ pub enum QemuError {
     #[error("building {package} failed:\n{output}")]
     Build {
         /// The board's package.
-        package: &'static str,
+        package: String,
         /// What cargo said.
         output: String,
     },
@@ -85,11 +63,6 @@ pub enum QemuError {
     Start(String),
 }
 
-/// The board of this name.
-pub fn board(name: &str) -> Option<&'static Board> {
-    BOARDS.iter().find(|board| board.name == name)
-}
-
 /// A running emulator; ends with this value.
 #[derive(Debug)]
 pub struct Qemu {
@@ -107,7 +80,7 @@ impl Qemu {
         prepare_flash(board, flash).map_err(|error| QemuError::Flash { path: flash.to_path_buf(), error })?;
         let address = free_address().map_err(|error| QemuError::Start(error.to_string()))?;
         let mut emulator = Command::new(EMULATOR);
-        emulator.arg("-machine").arg(format!("{},memory-backend=store", board.machine));
+        emulator.arg("-machine").arg(format!("{},memory-backend=store", board.name));
         emulator.arg("-object").arg(memory(board, flash));
         emulator.arg("-chardev").arg(format!(
             "socket,id=link,host={},port={},server=on,wait=off,nodelay=on",
@@ -169,7 +142,7 @@ fn prepare_flash(board: &Board, path: &Path) -> io::Result<()> {
     match file.metadata()?.len() {
         0 => {
             let erased = [0xff; PIECE];
-            (0..board.store_bytes / PIECE).try_for_each(|_| file.write_all(&erased))?;
+            (0..STORE_BYTES / PIECE).try_for_each(|_| file.write_all(&erased))?;
             // The rest of the emulated memory is not used, and takes no room in most file systems.
             file.set_len(board.memory_bytes)
         }
@@ -189,6 +162,7 @@ fn free_address() -> io::Result<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulator::machine::BOARDS;
 
     #[test]
     fn a_new_flash_is_erased_and_an_old_one_stays() {

@@ -1,13 +1,15 @@
 //! Step 3: the float graph becomes a list of int8 layers.
 //!
 //! `linear` makes the layers with weights, `combine` those of several inputs, `pool` and `table` what their names say;
-//! `joined` knows which nodes share a layer. The scale of an output is widened wherever a multiplier would not fit.
+//! `joined` knows which nodes share a layer, `trim` what of a filter is nothing but zeros. The scale of an output is widened
+//! wherever a multiplier would not fit.
 
 mod combine;
 mod joined;
 mod linear;
 mod pool;
 mod table;
+mod trim;
 
 use deja_shared::embedding::MAX_DIMENSION;
 use deja_shared::model::{Layer, LayerKind, MAX_LAYERS};
@@ -235,6 +237,9 @@ impl<'a> Lowering<'a> {
         };
         (layer.low, layer.high) = (output.quantize(low), output.quantize(high));
         let Quantized { weights, biases, multipliers } = constants;
+        let shape = |number: u16| self.lowered.tensors[usize::from(number)].shape;
+        let (input, result) = (shape(layer.input), shape(layer.output));
+        let weights = trim::trim(&mut layer, weights, input, result);
         self.lowered.layers.push(LoweredLayer { name: node.name.clone(), layer, weights, biases, multipliers });
     }
 }

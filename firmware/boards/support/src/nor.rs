@@ -5,27 +5,27 @@ use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };
 
-/// Where the emulator maps the file (AN386's PSRAM).
-const START: usize = 0x2100_0000;
 /// What is left of 2 MB beside the program's 256 KB.
-const BYTES: usize = 1792 << 10;
+pub const BYTES: usize = 1792 << 10;
 const WORD: usize = 4;
 const PAGE: usize = 4096;
 
 /// The only handle to this memory.
-pub struct Nor(());
+pub struct Nor {
+    start: usize,
+}
 
 impl Nor {
     /// # Safety
-    /// Call once: nobody else may touch this memory.
-    pub unsafe fn take() -> Self {
-        Self(())
+    /// There must be memory of [`BYTES`] from `start` on, aligned as models are, and nobody else may touch it.
+    pub const unsafe fn at(start: usize) -> Self {
+        Self { start }
     }
 
     /// Changes words from `offset` on to what `after` makes of them.
     fn change(&mut self, offset: usize, words: usize, after: impl Fn(usize, u32) -> u32) {
         for index in 0..words {
-            let word = (START + offset + index * WORD) as *mut u32;
+            let word = (self.start + offset + index * WORD) as *mut u32;
             // SAFETY: the callers checked that the words lie within this memory and are aligned; `&mut self` is the only
             // way to it.
             unsafe { word.write_volatile(after(index, word.read_volatile())) };
@@ -72,6 +72,6 @@ impl NorFlash for Nor {
 impl Flash for Nor {
     fn mapped(&self) -> &[u8] {
         // SAFETY: the memory is there for ever and always initialised; it only changes through `&mut self`.
-        unsafe { core::slice::from_raw_parts(START as *const u8, BYTES) }
+        unsafe { core::slice::from_raw_parts(self.start as *const u8, BYTES) }
     }
 }

@@ -1,0 +1,10 @@
+//! Every board's build script: hands the board's memory.x to the linker.
+
+fn main() {
+    let folder = std::env::var("CARGO_MANIFEST_DIR").expect("cargo names the package's folder for build scripts");
+    println!("cargo:rustc-link-search={folder}");
+    println!("cargo:rerun-if-changed=memory.x");
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
+        println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    }
+}

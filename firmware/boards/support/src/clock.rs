@@ -1,0 +1,60 @@
+//! The clock: SysTick counts the processor's cycles down in turns of 24 bits, and its exception counts the turns.
+//!
+//! On hardware a tick is a cycle of the core, as the debug unit's cycle counter would count it; the emulator has that
+//! counter not, but SysTick follows its virtual time. The exception also wakes the camera from its sleep, twice a second
+//! or so.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::interrupt::free;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{SCB, SYST};
+use cortex_m_rt::exception;
+use deja_firmware::board::Clock;
+
+/// SysTick counts from this to 0.
+const RELOAD: u32 = (1 << 24) - 1;
+
+static TURNS: AtomicU32 = AtomicU32::new(0);
+
+/// SysTick, counted on beyond its 24 bits.
+pub struct CoreClock {
+    ticks_per_microsecond: u64,
+}
+
+impl CoreClock {
+    /// Starts counting the cycles of a processor of `hertz`.
+    pub fn start(mut timer: SYST, hertz: u32) -> Self {
+        timer.set_clock_source(SystClkSource::Core);
+        timer.set_reload(RELOAD);
+        timer.clear_current();
+        timer.enable_counter();
+        timer.enable_interrupt();
+        Self { ticks_per_microsecond: u64::from(hertz / 1_000_000) }
+    }
+
+    fn ticks(&self) -> u64 {
+        free(|_| {
+            let turns = TURNS.load(Ordering::Relaxed);
+            let value = SYST::get_current();
+            // A turn that ended a moment ago is not counted yet, as no exception can come here; the first look at the timer
+            // may have been before its end or behind it, a second one is behind it.
+            let (turns, value) =
+                if SCB::is_pendst_pending() { (turns.wrapping_add(1), SYST::get_current()) } else { (turns, value) };
+            // The exception comes when the timer reaches 0, which so is the first tick of the next turn.
+            (u64::from(turns) << 24) + u64::from(value.wrapping_neg() & RELOAD)
+        })
+    }
+}
+
+#[exception]
+fn SysTick() {
+    // No other place writes it, so the two steps need not be one.
+    TURNS.store(TURNS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+
+impl Clock for CoreClock {
+    fn micros(&mut self) -> u64 {
+        self.ticks() / self.ticks_per_microsecond
+    }
+}
