@@ -11,6 +11,7 @@ fn allowed(package: &str) -> Option<&'static [&'static str]> {
         "deja-firmware" => Some(&["deja-shared"]),
         "deja-board-support" => Some(&["deja-firmware", "deja-shared"]),
         board if board.starts_with("deja-board-") => Some(&["deja-board-support", "deja-firmware", "deja-shared"]),
+        "deja-on-core" => Some(&["deja-firmware", "deja-shared"]),
         "deja" => Some(&["deja-firmware", "deja-shared"]),
         "deja-tests" => Some(&["deja", "deja-firmware", "deja-shared"]),
         _ => None,

@@ -22,6 +22,10 @@
 //! together with the fold it contributes `(zp − zp)·w = 0`.
 
 mod arguments;
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+pub mod dsp;
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+pub mod mve;
 pub mod reference;
 mod wide;
 mod window;
@@ -30,6 +34,15 @@ pub use arguments::{
     Add, ChannelScale, ChannelScaleAdd, Concat, FullyConnected, GeneralizedMeanPool, GlobalAveragePool, MaxPool,
     OutputRange, PRelu, Parameters, Pointwise, PointwiseAdd, Summand, Windowed,
 };
+/// The kernels that [`run`] calls.
+#[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
+pub use dsp as selected;
+/// The kernels that [`run`] calls.
+#[cfg(all(target_arch = "arm", feature = "mve"))]
+pub use mve as selected;
+/// The kernels that [`run`] calls.
+#[cfg(not(all(target_arch = "arm", any(feature = "dsp", feature = "mve"))))]
+pub use reference as selected;
 pub use window::{Overlap, Window};
 
 use deja_shared::model::{Layer, LayerKind, Model};
@@ -70,21 +83,21 @@ pub fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
         values.iter_mut().zip(input.data).for_each(|(value, &input)| *value = input);
     }
     match layer.kind {
-        LayerKind::Convolution => reference::convolution(windowed(model, layer, input, values)),
-        LayerKind::Depthwise => reference::depthwise(windowed(model, layer, input, values)),
+        LayerKind::Convolution => selected::convolution(windowed(model, layer, input, values)),
+        LayerKind::Depthwise => selected::depthwise(windowed(model, layer, input, values)),
         LayerKind::MaxPool => {
             let Windowed { input, window, range, output, .. } = windowed(model, layer, input, values);
-            reference::max_pool(MaxPool { input, window, range, output });
+            selected::max_pool(MaxPool { input, window, range, output });
         }
         LayerKind::Pointwise => {
             let output = ViewMut { shape: output.shape, data: values };
-            reference::pointwise(Pointwise { input, parameters, range, output });
+            selected::pointwise(Pointwise { input, parameters, range, output });
         }
         LayerKind::PointwiseAdd => {
             let summand = Summand { zero_point, multiplier: layer.second_multiplier };
-            reference::pointwise_add(PointwiseAdd { input: second_input, parameters, summand, range, values });
+            selected::pointwise_add(PointwiseAdd { input: second_input, parameters, summand, range, values });
         }
-        LayerKind::Add => reference::add(Add {
+        LayerKind::Add => selected::add(Add {
             b: second_input.data,
             multiplier_a: layer.multiplier_a,
             multiplier_b: layer.multiplier_b,
@@ -93,7 +106,7 @@ pub fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
             values,
         }),
         LayerKind::GlobalAveragePool => {
-            reference::global_average_pool(GlobalAveragePool { input, bias: layer.bias, requantizer, output: values });
+            selected::global_average_pool(GlobalAveragePool { input, bias: layer.bias, requantizer, output: values });
         }
         LayerKind::GeneralizedMeanPool => {
             let table = model.mean_table(layer);
@@ -102,13 +115,13 @@ pub fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
         LayerKind::Lookup => reference::lookup(model.weights(layer), values),
         LayerKind::ChannelScale => {
             let (gate, gate_zero_point) = (second_input.data, second_zero_point);
-            reference::channel_scale(ChannelScale { zero_point, gate, gate_zero_point, requantizer, values });
+            selected::channel_scale(ChannelScale { zero_point, gate, gate_zero_point, requantizer, values });
         }
         LayerKind::ChannelScaleAdd => {
             let (gate, gate_zero_point) = (third_input.data, third_zero_point);
             let scale = ChannelScale { zero_point: second_zero_point, gate, gate_zero_point, requantizer, values };
             let summand = Summand { zero_point, multiplier: layer.second_multiplier };
-            reference::channel_scale_add(ChannelScaleAdd { map: second_input.data, summand, scale });
+            selected::channel_scale_add(ChannelScaleAdd { map: second_input.data, summand, scale });
         }
         LayerKind::PRelu => {
             let (positive, negative) = (layer.multiplier, parameters.multipliers);
@@ -136,7 +149,7 @@ pub fn run_last(model: &Model<'_>, layer: &Layer, input: &[i8], output: &mut [i1
         reference::widen(input, model.tensor(layer.input).zero_point, output);
     } else {
         let low = if layer.low < 0 { INT16.0 } else { 0 };
-        reference::fully_connected(FullyConnected { input, parameters: Parameters::of(model, layer), low, output });
+        selected::fully_connected(FullyConnected { input, parameters: Parameters::of(model, layer), low, output });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Builds a board's firmware with whatever toolchain this computer has for it.
+//! Builds a microcontroller's program with whatever toolchain this computer has for it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,23 +19,45 @@ struct Toolchain<'a> {
     core_from_source: bool,
 }
 
+/// A program for a microcontroller.
+#[derive(Debug, Clone, Copy)]
+pub struct Program<'a> {
+    /// Its package.
+    pub package: &'a str,
+    /// The compiler's name for the architecture.
+    pub target: &'static str,
+    /// The processor, where it has more than every one of its architecture.
+    pub cpu: Option<&'a str>,
+    /// Cargo features that are turned on.
+    pub features: &'a [&'a str],
+}
+
 /// Builds the board's firmware where it is not up to date; gives the ELF file.
 ///
 /// # Errors
 /// [`QemuError`] says what is missing.
 pub fn build_firmware(board: &Board) -> Result<PathBuf, QemuError> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"));
+    let workspace = workspace();
     if !workspace.join("firmware/boards").join(board.name).exists() {
         return Err(QemuError::NoSource(workspace.to_path_buf()));
     }
-    let toolchain = toolchain(board)?;
+    build(&Program { package: &board.package(), target: board.target, cpu: board.target_cpu, features: &[] })
+}
+
+/// Builds a program of the workspace where it is not up to date; gives the ELF file.
+///
+/// # Errors
+/// [`QemuError`] says what is missing.
+pub fn build(program: &Program<'_>) -> Result<PathBuf, QemuError> {
+    let toolchain = toolchain(program.target)?;
     let mut cargo = Command::new(toolchain.cargo);
-    cargo.current_dir(workspace).args(["build", "--package", &board.package(), "--target", board.target]);
+    cargo.current_dir(workspace()).args(["build", "--package", program.package, "--target", program.target]);
     cargo.args(["--profile", "firmware", "--message-format", "json-render-diagnostics"]);
+    cargo.arg("--features").arg(program.features.join(","));
     // What the outer cargo sets for its own build must not reach the firmware's.
     cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    let target = board.target.to_uppercase().replace(['-', '.'], "_");
-    if let Some(cpu) = board.target_cpu {
+    let target = program.target.to_uppercase().replace(['-', '.'], "_");
+    if let Some(cpu) = program.cpu {
         cargo.env(format!("CARGO_TARGET_{target}_RUSTFLAGS"), format!("-Ctarget-cpu={cpu}"));
     }
     if toolchain.core_from_source {
@@ -46,13 +68,18 @@ pub fn build_firmware(board: &Board) -> Result<PathBuf, QemuError> {
     }
     let output = cargo.output().map_err(|error| QemuError::Run { program: "cargo", error })?;
     let failed = || QemuError::Build {
-        package: board.package(),
+        package: program.package.to_owned(),
         output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
     };
     if !output.status.success() {
         return Err(failed());
     }
     String::from_utf8_lossy(&output.stdout).lines().find_map(executable).ok_or_else(failed)
+}
+
+/// Where the source lies that this program was built from.
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
 }
 
 /// The ELF file that a line of cargo's messages names.
@@ -62,11 +89,11 @@ fn executable(line: &str) -> Option<PathBuf> {
 }
 
 /// The usual compiler if it has the target or can build the core library for it, else Debian's.
-fn toolchain(board: &Board) -> Result<Toolchain<'static>, QemuError> {
+fn toolchain(target: &'static str) -> Result<Toolchain<'static>, QemuError> {
     let usual = Toolchain { cargo: "cargo", rustc: "rustc", core_from_source: false };
     let libraries =
         sysroot(usual.rustc).map_err(|error| QemuError::Run { program: "rustc", error })?.join("lib/rustlib");
-    if libraries.join(board.target).exists() {
+    if libraries.join(target).exists() {
         return Ok(usual);
     }
     let has_source = |libraries: &Path| libraries.join("src/rust/library/core").exists();
@@ -77,7 +104,7 @@ fn toolchain(board: &Board) -> Result<Toolchain<'static>, QemuError> {
     if debian && Path::new(DEBIAN.cargo).exists() {
         return Ok(DEBIAN);
     }
-    Err(QemuError::NoTarget { target: board.target })
+    Err(QemuError::NoTarget { target })
 }
 
 /// The folder that a compiler's libraries lie in.

@@ -14,7 +14,7 @@ pub mod qemu;
 mod socket_link;
 
 pub use file_flash::FileFlash;
-pub use firmware::build_firmware;
+pub use firmware::{Program, build, build_firmware};
 pub use folder_sensor::FolderSensor;
 pub use socket_link::SocketLink;
 

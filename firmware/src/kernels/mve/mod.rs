@@ -1,0 +1,8 @@
+//! Cores with vectors (Helium): Cortex-M55.
+//!
+//! What is not faster here is the reference's.
+
+pub use super::reference::{
+    add, channel_scale, channel_scale_add, convolution, depthwise, fully_connected, global_average_pool, max_pool,
+    pointwise, pointwise_add,
+};

@@ -1,0 +1,47 @@
+//! Where cases lie.
+
+use deja_firmware::kernels::Parameters;
+
+use crate::random::Random;
+
+/// Room for an activation.
+pub const ACTIVATION: usize = 160 << 10;
+/// Most weights of a layer.
+pub const WEIGHTS: usize = 160 << 10;
+/// Most output channels.
+pub const CHANNELS: usize = 1024;
+
+/// Everything that a case needs; weights on the boundary that a model puts them on.
+#[repr(C, align(16))]
+pub struct Memory {
+    pub weights: [i8; WEIGHTS],
+    pub biases: [i32; CHANNELS],
+    pub multipliers: [i32; CHANNELS],
+    pub inputs: [[i8; ACTIVATION]; 2],
+    /// What the fast kernel and what the reference writes.
+    pub outputs: [[i8; ACTIVATION]; 2],
+}
+
+impl Memory {
+    pub const fn new() -> Self {
+        Self {
+            weights: [0; WEIGHTS],
+            biases: [0; CHANNELS],
+            multipliers: [0; CHANNELS],
+            inputs: [[0; ACTIVATION]; 2],
+            outputs: [[0; ACTIVATION]; 2],
+        }
+    }
+
+    /// Random constants of a layer: weights, biases, multipliers.
+    pub fn draw_constants(&mut self, random: &mut Random, weights: usize, channels: usize) {
+        random.fill(&mut self.weights[..weights], -127);
+        self.biases[..channels].iter_mut().for_each(|bias| *bias = random.bias());
+        self.multipliers[..channels].iter_mut().for_each(|multiplier| *multiplier = random.multiplier());
+    }
+}
+
+/// Weights, biases and multipliers of a layer, out of the memory's.
+pub fn parameters<'a>(weights: &'a [i8], biases: &'a [i32], multipliers: &'a [i32]) -> Parameters<'a> {
+    Parameters { weights, biases, multipliers }
+}

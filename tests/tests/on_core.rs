@@ -1,0 +1,174 @@
+//! The kernels on the emulated cores themselves: the reference's bits, and no more instructions than before.
+//!
+//! Counts under QEMU are exact, so `golden/instructions.csv` holds them for every machine; a rise over 2 % fails. After a
+//! change that is meant to alter them, `DEJA_BLESS=1` writes the table anew. Where the emulator or the compiler's target
+//! is missing, the tests say so and pass, except in continuous integration (the environment has `CI`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+use deja::simulator::qemu::QemuError;
+use deja::simulator::{Program, build, machine};
+
+/// Cases of each operator on each machine.
+const CASES: u32 = 400;
+/// A count may rise by one part in this many.
+const PART: u64 = 50;
+const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/instructions.csv");
+
+/// Instructions for a hundred multiply-accumulates (or values) that a Cortex-M4 may take, by the beginning of a case's
+/// name.
+const BUDGETS: [(&str, u64); 0] = [];
+
+/// A board's name, and the program's feature with its memory map and kernels.
+type Machine = [&'static str; 2];
+
+const M4: Machine = ["mps2-an386", "mps2-an386"];
+const M7: Machine = ["mps2-an500", "mps2-an386"];
+const M33: Machine = ["mps2-an505", "mps2-an505"];
+const M55: Machine = ["mps3-an547", "mps3-an547"];
+
+#[test]
+fn cortex_m4_gives_the_references_bits() {
+    properties(M4);
+}
+
+#[test]
+fn cortex_m7_gives_the_references_bits() {
+    properties(M7);
+}
+
+#[test]
+fn cortex_m33_gives_the_references_bits() {
+    properties(M33);
+}
+
+#[test]
+fn cortex_m55_gives_the_references_bits() {
+    properties(M55);
+}
+
+/// One test for all machines, because there is one table.
+#[test]
+fn instructions_do_not_rise() {
+    let mut found = Table::new();
+    for machine in [M4, M7, M33, M55] {
+        let Some(lines) = run(machine, &["counts"]) else { return };
+        for line in lines {
+            let (case, count) = parse(&line);
+            println!(
+                "{} {case}: {:.3} a multiply-accumulate",
+                machine[0],
+                count.instructions as f64 / count.macs as f64
+            );
+            found.insert((machine[0].to_owned(), case), count);
+        }
+    }
+    within_budgets(&found);
+    if std::env::var_os("DEJA_BLESS").is_some() {
+        return std::fs::write(TABLE, text(&found)).unwrap();
+    }
+    let text = std::fs::read_to_string(TABLE).unwrap();
+    let stored: Table = text.lines().skip(1).map(entry).collect();
+    assert_eq!(stored.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>(), "write {TABLE} anew: DEJA_BLESS=1");
+    let risen = found.iter().filter(|(case, count)| {
+        let before = stored[*case].instructions;
+        count.instructions > before + before / PART
+    });
+    let risen: Vec<_> = risen.map(|(case, count)| (case, stored[case], count)).collect();
+    assert!(risen.is_empty(), "instructions have risen over 2 %: {risen:#?}");
+}
+
+/// What a case takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Count {
+    /// Multiply-accumulates, or values where an operator has none.
+    macs: u64,
+    instructions: u64,
+}
+
+/// By machine and case.
+type Table = BTreeMap<(String, String), Count>;
+
+fn parse(line: &str) -> (String, Count) {
+    let mut fields = line.rsplitn(3, ',');
+    let mut number = || fields.next().unwrap().parse().unwrap_or_else(|_| panic!("{line}"));
+    let (instructions, macs) = (number(), number());
+    (fields.next().unwrap().to_owned(), Count { macs, instructions })
+}
+
+fn entry(line: &str) -> ((String, String), Count) {
+    let (machine, rest) = line.split_once(',').unwrap();
+    let (case, count) = parse(rest);
+    ((machine.to_owned(), case), count)
+}
+
+fn text(table: &Table) -> String {
+    let line = |((machine, case), count): (&(String, String), &Count)| {
+        format!("{machine},{case},{},{}\n", count.macs, count.instructions)
+    };
+    "machine,case,multiply_accumulates,instructions\n".to_owned() + &table.iter().map(line).collect::<String>()
+}
+
+fn within_budgets(found: &Table) {
+    for (name, most) in BUDGETS {
+        let cases = found.iter().filter(|((machine, case), _)| machine == M4[0] && case.starts_with(name));
+        let cases: Vec<_> = cases.collect();
+        assert!(!cases.is_empty(), "no case begins with {name}");
+        for (case, count) in cases {
+            assert!(
+                count.instructions * 100 <= count.macs * most,
+                "{case:?}: {count:?} is more than {most} in a hundred"
+            );
+        }
+    }
+}
+
+fn properties(machine: Machine) {
+    let Some(lines) = run(machine, &["properties", "1", &CASES.to_string()]) else { return };
+    println!("{}: {lines:?}", machine[0]);
+    assert!(lines.len() >= 10 && lines.iter().all(|line| line.ends_with(&format!(",{CASES}"))), "{lines:?}");
+}
+
+/// What the program says on a machine; none where the tools for it are missing.
+fn run(machine: Machine, words: &[&str]) -> Option<Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let program = match program(machine, folder.path().join("program")) {
+        Ok(program) => program,
+        Err(error) => return skip(&error),
+    };
+    let mut emulator = Command::new("qemu-system-arm");
+    emulator.args(["-machine", machine[0], "-icount", "shift=5,sleep=off", "-display", "none", "-monitor", "none"]);
+    emulator.args(["-serial", "none", "-nic", "none", "-semihosting-config"]);
+    let words: String = words.iter().map(|word| format!(",arg={word}")).collect();
+    emulator.arg(format!("enable=on,target=native,arg=on-core{words}")).arg("-kernel").arg(program);
+    let output = match emulator.output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return skip(&QemuError::NoEmulator),
+        output => output.unwrap(),
+    };
+    let [said, complaints] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success(), "{}: {}\n{said}{complaints}", machine[0], output.status);
+    Some(said.lines().map(str::to_owned).collect())
+}
+
+/// Builds the program for a machine, at a place of its own: cargo puts those of two machines at the same.
+fn program(machine: Machine, place: PathBuf) -> Result<PathBuf, QemuError> {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = BUILDING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let [name, feature] = machine;
+    let board = machine::board(name).expect("a board of that name");
+    let (target, cpu) = (board.target, board.target_cpu);
+    let built = build(&Program { package: "deja-on-core", target, cpu, features: &[feature] })?;
+    std::fs::copy(built, &place).unwrap();
+    Ok(place)
+}
+
+/// Missing tools are no fault of the program; everything else is.
+fn skip<T>(error: &QemuError) -> Option<T> {
+    let is_missing = matches!(error, QemuError::NoEmulator | QemuError::NoTarget { .. });
+    assert!(is_missing && std::env::var_os("CI").is_none(), "{error}");
+    eprintln!("SKIPPED, NOTHING WAS TESTED: {error}");
+    None
+}
