@@ -51,6 +51,8 @@ struct Row {
     kind: &'static str,
     input: [u16; 3],
     output: [u16; 3],
+    /// Bits of a value of the output.
+    output_bits: usize,
     kernel: [u8; 2],
     stride: u8,
     macs: u64,
@@ -125,6 +127,7 @@ impl Outcome {
             let stride = if row.stride == 0 { String::new() } else { row.stride.to_string() };
             let [macs, weights] = [row.macs.to_string(), row.weights_bytes.to_string()];
             let (input, output) = (shape(row.input), shape(row.output));
+            let output = if row.output_bits == 8 { output } else { format!("{output} i16") };
             table.row([index.to_string(), row.kind.to_owned(), input, output, kernel, stride, macs, weights]);
         }
         table
@@ -139,6 +142,7 @@ impl Row {
             kind: layer.kind.name(),
             input: extents(input),
             output: extents(output),
+            output_bits: if layer.kind.is_last() { 16 } else { 8 * model.tensor(layer.output).width.bytes() },
             kernel: [layer.kernel_height, layer.kernel_width],
             stride: layer.stride,
             macs: macs(model, layer),

@@ -2,7 +2,7 @@
 
 use deja_firmware::embedder;
 use deja_shared::embedding::Embedding;
-use deja_shared::tensor::View;
+use deja_shared::tensor::{Values, View};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -145,7 +145,8 @@ fn one_picture(quantized: &Quantized, model: &Int8Model, picture: &[u8]) -> Resu
     let model = model.model();
     let raw = embedder::embed_layers(&model, picture, &mut arena(&model), |number, view: View<'_>| {
         if number > 0 {
-            add(usize::from(number), &mut view.data.iter().map(|&q| i32::from(q)));
+            let width = tensors[usize::from(number)].quantization.width;
+            add(usize::from(number), &mut Values::new(view.data, width).iter());
         }
     })?;
     add(tensors.len() - 1, &mut raw.iter().map(|&q| i32::from(q)));

@@ -69,7 +69,10 @@ impl Writer {
     fn file(lowered: &Lowered, plan: &Plan, golden: &[Vec<u8>]) -> AlignedBytes {
         let mut writer = Self { bytes: vec![0; HEADER_BYTES] };
         let offsets = plan.offsets.iter().map(|&offset| offset as u32).chain([OUTSIDE_ARENA]);
-        let tensors = lowered.tensors.iter().zip(offsets).flat_map(|(tensor, at)| record(tensor, at));
+        let mut tensors = lowered.tensors.clone();
+        // Its 16 bits go without saying.
+        tensors.iter_mut().skip(lowered.layers.len()).for_each(|raw| raw.quantization.width = Width::Eight);
+        let tensors = tensors.iter().zip(offsets).flat_map(|(tensor, at)| record(tensor, at));
         let tensors_offset = writer.array(&tensors.collect::<Vec<u8>>());
         let layers_offset = writer.array(&vec![0; lowered.layers.len() * LAYER_BYTES]);
         let preprocessing_offset = writer.array(&preprocessing());
@@ -131,8 +134,8 @@ impl Writer {
 }
 
 fn record(tensor: &LoweredTensor, arena_offset: u32) -> [u8; TENSOR_BYTES] {
-    let Quantization { scale, zero_point } = tensor.quantization;
-    Tensor { shape: tensor.shape, arena_offset, width: Width::Eight, zero_point, scale }.encode()
+    let Quantization { scale, zero_point, width } = tensor.quantization;
+    Tensor { shape: tensor.shape, arena_offset, width, zero_point, scale }.encode()
 }
 
 /// Pixel value → int8, the same for red, green and blue.

@@ -48,6 +48,17 @@ pub enum QuantizeError {
         /// The layer that hurts most, and what of it.
         layer: String,
     },
+    /// A layer that was to have 16 bits cannot.
+    #[error(
+        "`{layer}` is no layer whose result can have 16 bits: there is none of that name, or a table, a maximum, a generalized \
+         mean or a gate reads it. These can: {candidates}"
+    )]
+    NotWide {
+        /// What was asked for.
+        layer: String,
+        /// The names that could be.
+        candidates: String,
+    },
     /// A setting is out of its range.
     #[error("{setting} is {value}, but must be {wanted}")]
     Setting {

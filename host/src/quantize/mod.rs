@@ -13,8 +13,9 @@
 //! 7. [`emit`]: the file, with pairs of pictures and embeddings computed by the camera's own code;
 //! 8. [`gate`]: what int8 costs in retrieval on held-out identities, and whether that is too much. [`mod@compare`] says
 //!    what it costs layer by layer, [`mod@sensitivity`] which layer is to blame;
-//! 9. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities, whose
-//!    pictures are none of the calibration's ([`disjoint`]).
+//! 9. [`int16`]: where 8 bits lose too much, the layers whose results get 16, and 4 to 8 once more;
+//! 10. [`threshold`]: from which cosine on a camera shall say that it knows somebody, from held-out identities, whose
+//!     pictures are none of the calibration's ([`disjoint`]).
 //!
 //! After 4, [`qat`] can fine-tune the network for what rounding does to it.
 //!
@@ -36,8 +37,10 @@ mod fake_quantize;
 pub(crate) mod fixtures;
 pub mod fold_batch_norm;
 pub mod gate;
+pub mod int16;
 pub mod int8_engine;
 pub mod int8_model;
+mod judges;
 mod layerwise;
 pub mod lower;
 pub mod order;
@@ -59,12 +62,14 @@ pub use compare::{Fidelity, compare};
 pub use error::QuantizeError;
 pub use gate::{BUDGET, Gate};
 pub use int8_model::{Int8Error, Int8Model};
+pub use int16::{Int16, Widening};
 pub use sensitivity::{LayerSensitivity, sensitivity};
 pub use ship::{Request, ShipError, Shipped, quantize_checkpoint};
 pub use threshold::{Choice, HeldOut, Policy, Threshold, choose};
 
+use calibrate::Range;
 use layerwise::Corrections;
-use lower::Lowered;
+use lower::{Lowered, Residual, Wide};
 use order::Placed;
 use plan_arena::Plan;
 
@@ -132,6 +137,10 @@ pub struct Quantized {
     pub bytes: AlignedBytes,
     /// What fine-tuning brought, where it was asked for.
     pub fine_tuning: Option<qat::Loss>,
+    /// The bounds of the nodes of `graph`, with which it was lowered.
+    ranges: Vec<Range>,
+    /// How its residual layers are computed.
+    residual: Residual,
 }
 
 impl Quantized {
@@ -141,6 +150,27 @@ impl Quantized {
     /// Never for bytes that [`quantize`] made.
     pub fn set_threshold(&mut self, threshold: &Threshold) -> Result<(), QuantizeError> {
         emit::set_threshold(&mut self.bytes, threshold)
+    }
+
+    /// The same network in the same order with the results of these layers in 16 bits. `pictures` are those that it was
+    /// calibrated with; its weights are rounded and its biases corrected anew.
+    ///
+    /// # Errors
+    /// [`QuantizeError::NotWide`] for a layer that cannot; what the steps from 3 on report.
+    pub fn widened(
+        &self,
+        layers: &[String],
+        pictures: &[u8],
+        settings: &Settings,
+        progress: &dyn Progress,
+    ) -> Result<Self, QuantizeError> {
+        let bounds = calibrate::calibrate(&self.graph, pictures, Method::MinMax, progress)?;
+        finish(self.placed().widened(layers, &bounds)?, pictures, (settings, None), progress)
+    }
+
+    fn placed(&self) -> Placed {
+        let Self { graph, ranges, residual, lowered, plan, .. } = self.clone();
+        Placed { graph, ranges, residual, wide: Wide::new(), lowered, plan }
     }
 }
 
@@ -182,7 +212,18 @@ pub fn quantize_tuned(
         equalize::equalize(&mut graph, pictures, progress)?;
     }
     let ranges = calibrate::calibrate(&graph, pictures, settings.method, progress)?;
-    let mut placed = order::lower_smallest(graph, &ranges)?;
+    finish(order::lower_smallest(graph, &ranges)?, pictures, (settings, tuning), progress)
+}
+
+/// From calibrated layers to the file.
+fn finish(
+    mut placed: Placed,
+    pictures: &[u8],
+    (settings, tuning): (&Settings, Option<(qat::Pictures<'_>, qat::Settings)>),
+    progress: &dyn Progress,
+) -> Result<Quantized, QuantizeError> {
+    let picture = placed.graph.input().len();
+    let count = pictures.len() / picture.max(1);
     let mut corrected = placed.graph.clone();
     let enough = count >= FEW;
     let corrections =
@@ -196,12 +237,12 @@ pub fn quantize_tuned(
         let tuned = qat::fine_tune((&placed, &corrected), pictures, &settings, progress)?;
         (corrected, placed.lowered, fine_tuning) = (tuned.graph, tuned.lowered, Some(tuned.loss));
     }
-    let Placed { graph, lowered, plan, .. } = placed;
+    let Placed { graph, ranges, residual, lowered, plan, .. } = placed;
     let golden = settings.golden.min(count);
     let golden: Vec<&[u8]> =
         (0..golden).map(|index| &pictures[index * count / golden * picture..][..picture]).collect();
     let bytes = emit::emit(&lowered, &plan, &golden)?;
-    Ok(Quantized { graph, corrected, lowered, plan, bytes, fine_tuning })
+    Ok(Quantized { graph, corrected, lowered, plan, bytes, fine_tuning, ranges, residual })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::QuantizeError;
 use super::calibrate::Range;
-use super::lower::{Lowered, Residual, lower_with};
+use super::lower::{Lowered, Residual, Wide, candidates, lower_wide, lower_widths, lower_with};
 use super::plan_arena::{Plan, place_activations};
 use crate::network::{Graph, NodeId};
 
@@ -15,6 +15,8 @@ pub struct Placed {
     pub ranges: Vec<Range>,
     /// How its residual layers are computed.
     pub residual: Residual,
+    /// Which of its layers write 16 bits.
+    pub wide: Wide,
     /// Its layers.
     pub lowered: Lowered,
     /// Where its activations lie.
@@ -27,7 +29,34 @@ impl Placed {
     /// # Errors
     /// As [`lower_with`].
     pub fn lower_again(&self, graph: &Graph) -> Result<Lowered, QuantizeError> {
-        lower_with(graph, &self.ranges, self.residual)
+        lower_widths(graph, &self.ranges, self.residual, &self.wide)
+    }
+
+    /// The same network, in the same order, with the results of these layers in 16 bits; `bounds` are the least and the greatest
+    /// value of each node.
+    ///
+    /// # Errors
+    /// [`QuantizeError::NotWide`] for a layer whose result cannot have 16 bits; as [`lower_with`].
+    pub fn widened(&self, names: &[String], bounds: &[Range]) -> Result<Self, QuantizeError> {
+        let mut ranges = self.ranges.clone();
+        for name in names {
+            let tensor = self.candidates().find(|(layer, _)| layer == name).map(|(_, tensor)| tensor);
+            let Some(node) = tensor.map(|tensor| self.lowered.tensors[tensor].node.0) else {
+                let candidates = self.candidates().map(|(layer, _)| layer).collect::<Vec<_>>().join(", ");
+                return Err(QuantizeError::NotWide { layer: name.clone(), candidates });
+            };
+            // Nothing needs to be clipped.
+            ranges[node] = bounds[node];
+        }
+        let (lowered, wide) = lower_wide(&self.graph, &ranges, self.residual, names)?;
+        let plan = place_activations(&lowered);
+        Ok(Self { graph: self.graph.clone(), ranges, residual: self.residual, wide, lowered, plan })
+    }
+
+    /// The layers whose results can have 16 bits, and the tensors that they write.
+    pub fn candidates(&self) -> impl Iterator<Item = (&str, usize)> {
+        let layers = self.lowered.layers.iter().zip(candidates(&self.lowered)).enumerate();
+        layers.filter(|(_, (_, can))| *can).map(|(index, (layer, _))| (layer.name.as_str(), index + 1))
     }
 }
 
@@ -54,7 +83,7 @@ fn place(graph: &Graph, ranges: &[Range], order: &[NodeId], residual: Residual) 
     let (graph, ranges) = (reorder(graph, order), order.iter().map(|id| ranges[id.0]).collect::<Vec<_>>());
     let lowered = lower_with(&graph, &ranges, residual)?;
     let plan = place_activations(&lowered);
-    Ok(Placed { graph, ranges, residual, lowered, plan })
+    Ok(Placed { graph, ranges, residual, wide: Wide::new(), lowered, plan })
 }
 
 /// The nodes, each behind everything that it needs and as late as that allows: what a branch computes is used before

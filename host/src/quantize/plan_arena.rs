@@ -48,9 +48,9 @@ pub fn place_activations(lowered: &Lowered) -> Plan {
 /// When each activation of a lowered network is needed: layer `i` (step `i`) reads its inputs and writes tensor `i + 1`.
 /// The picture is there from the start.
 pub fn liveness(lowered: &Lowered) -> Vec<Block> {
-    let block = |(index, tensor): (usize, &LoweredTensor)| {
-        // The format's extents have 16 bits, and a layer's result fits in memory here before it is lowered.
-        Block { bytes: tensor.shape.len() as usize, steps: index.saturating_sub(1)..index.max(1) }
+    let block = |(index, tensor): (usize, &LoweredTensor)| Block {
+        bytes: tensor.bytes(),
+        steps: index.saturating_sub(1)..index.max(1),
     };
     let mut blocks: Vec<Block> = lowered.tensors.iter().take(lowered.layers.len()).enumerate().map(block).collect();
     for (step, layer) in lowered.layers.iter().enumerate() {
@@ -68,7 +68,8 @@ fn homes(lowered: &Lowered, blocks: &[Block]) -> Vec<usize> {
     for (step, layer) in lowered.layers.iter().enumerate() {
         let (layer, input) = (layer.layer, usize::from(layer.layer.input));
         let once = layer.inputs().filter(|&number| number == layer.input).count() == 1;
-        if layer.kind.is_in_place() && once && blocks[input].steps.end == step + 1 {
+        let width = |tensor: usize| lowered.tensors[tensor].quantization.width;
+        if layer.kind.is_in_place() && once && width(input) == width(step + 1) && blocks[input].steps.end == step + 1 {
             homes[step + 1] = homes[input];
         }
     }

@@ -1,6 +1,7 @@
 //! Scales, zero points and multipliers: how real numbers become the integers of `deja_shared::quant`.
 
 use deja_shared::quant::{INT8, INT16, MULTIPLIER_BITS, SUMMAND_BITS};
+use deja_shared::tensor::Width;
 
 use super::calibrate::Range;
 
@@ -17,11 +18,23 @@ pub struct Quantization {
     pub scale: f32,
     /// The integer that stands for zero.
     pub zero_point: i8,
+    /// How large integers are.
+    pub width: Width,
 }
 
 impl Quantization {
     /// The picture: `pixel − 128`, exactly, because x = (pixel − 128)/64.
-    pub const PICTURE: Self = Self { scale: 1.0 / crate::network::Graph::PIXEL_SCALE, zero_point: 0 };
+    pub const PICTURE: Self = Self::eight(1.0 / crate::network::Graph::PIXEL_SCALE, 0);
+
+    /// int8.
+    pub const fn eight(scale: f32, zero_point: i8) -> Self {
+        Self { scale, zero_point, width: Width::Eight }
+    }
+
+    /// int16 around zero.
+    pub const fn sixteen(scale: f32) -> Self {
+        Self { scale, zero_point: 0, width: Width::Sixteen }
+    }
 
     /// int8 over `range`, which is widened to contain zero (padding must be exact) and until one step is worth at least
     /// `least_scale`. A range that is zero, and whose layer asks for no scale, gets the scale 1.
@@ -30,20 +43,26 @@ impl Quantization {
         let steps = f64::from(INT8.1 - INT8.0);
         let scale = usable(((high - low) / steps).max(least_scale));
         let zero_point = f64::from(INT8.0) - (low / f64::from(scale)).round();
-        Self { scale, zero_point: zero_point.clamp(INT8.0.into(), INT8.1.into()) as i8 }
+        Self::eight(scale, zero_point.clamp(INT8.0.into(), INT8.1.into()) as i8)
     }
 
-    /// 16 bits around zero with twice the room that `range` needs: the raw embedding of an unseen picture may be longer,
-    /// and 14 bits are far more than its 8-bit inputs carry.
-    pub fn int16(range: Range, least_scale: f64) -> Self {
+    /// 16 bits around zero, up to `greatest`, with twice the room that `range` needs: an unseen picture may have greater
+    /// values, and 14 bits are far more than 8-bit inputs carry.
+    pub fn int16(range: Range, greatest: i16, least_scale: f64) -> Self {
         let largest = f64::from(range.low.abs().max(range.high.abs()));
-        Self { scale: usable((2.0 * largest / f64::from(INT16.1)).max(least_scale)), zero_point: 0 }
+        Self::sixteen(usable((2.0 * largest / f64::from(greatest)).max(least_scale)))
+    }
+
+    /// The nearest integer of its width.
+    pub fn integer(self, value: f32) -> i32 {
+        let (low, high) = if self.width == Width::Eight { INT8 } else { INT16 };
+        let q = (f64::from(value) / f64::from(self.scale)).round() + f64::from(self.zero_point);
+        q.clamp(low.into(), high.into()) as i32
     }
 
     /// The nearest int8.
     pub fn quantize(self, value: f32) -> i8 {
-        let q = (f64::from(value) / f64::from(self.scale)).round() + f64::from(self.zero_point);
-        q.clamp(INT8.0.into(), INT8.1.into()) as i8
+        self.integer(value).clamp(INT8.0, INT8.1) as i8
     }
 
     /// What `q` stands for.
@@ -51,9 +70,9 @@ impl Quantization {
         (f64::from(self.scale) * f64::from(q - i32::from(self.zero_point))) as f32
     }
 
-    /// The nearest value that an int8 stands for.
+    /// The nearest value that an integer stands for.
     pub fn round(self, value: f32) -> f32 {
-        self.dequantize(self.quantize(value).into())
+        self.dequantize(self.integer(value))
     }
 }
 
@@ -89,6 +108,8 @@ mod tests {
             let range = Range { low, high: low + width };
             let quantization = Quantization::int8(range, 0.0);
             let value = low + at * width;
+            let wide = Quantization::int16(range, 2_000, 0.0);
+            prop_assert!((wide.round(value) - value).abs() <= 0.501 * wide.scale && wide.integer(value).abs() <= 1_000);
             let back = quantization.dequantize(quantization.quantize(value).into());
             // The zero point is rounded, so an end of the range may lie half a step outside.
             prop_assert!((back - value).abs() <= 1.001 * quantization.scale, "{value} → {back}");
@@ -104,9 +125,9 @@ mod tests {
     #[test]
     fn an_empty_range_still_has_a_scale() {
         let zero = Range { low: 0.0, high: 0.0 };
-        assert_eq!(Quantization::int8(zero, 0.0), Quantization { scale: 1.0, zero_point: -128 });
-        assert_eq!(Quantization::int8(zero, 0.25), Quantization { scale: 0.25, zero_point: -128 });
-        assert_eq!(Quantization::int16(zero, 0.0).scale, 1.0);
+        assert_eq!(Quantization::int8(zero, 0.0), Quantization::eight(1.0, -128));
+        assert_eq!(Quantization::int8(zero, 0.25), Quantization::eight(0.25, -128));
+        assert_eq!(Quantization::int16(zero, 99, 0.0), Quantization::sixteen(1.0));
     }
 
     #[test]

@@ -2,15 +2,15 @@
 //! given a threshold on pictures of identities that the network was not trained on.
 
 use super::disjoint::{Named, check_disjoint};
-use super::gate::Gate;
-use super::int8_model::unit;
+use super::gate::{BUDGET, Gate};
+use super::int16::{self, Chosen};
+use super::judges::Judges;
 use super::pictures::Pictures;
 use super::threshold::{Choice, HeldOut, Policy, choose};
-use super::{Fidelity, Int8Error, Int8Model, LayerSensitivity, QuantizeError, Quantized, Settings};
-use super::{compare, qat, quantize_tuned, sensitivity};
+use super::{Fidelity, Int8Error, Int16, LayerSensitivity, QuantizeError, Quantized, Settings, Widening};
+use super::{qat, quantize_tuned, sensitivity};
 use crate::dataset::{Dataset, DatasetError, Images, Skipped};
-use crate::evaluation::{Embeddings, EvaluationError};
-use crate::network::{FloatModel, Graph};
+use crate::evaluation::EvaluationError;
 use crate::progress::Progress;
 use crate::training::{Checkpoint, TrainingError};
 use deja_shared::embedding::Embedding;
@@ -32,6 +32,10 @@ pub struct Request<'a> {
     pub policy: Policy,
     /// Pictures of identities that the network was not trained on; `None`: some of the data set's own.
     pub held_out: Option<&'a Dataset>,
+    /// Whose results get 16 bits. With [`Settings::qat_epochs`], which trains for 8, nobody's.
+    pub int16: Int16<'a>,
+    /// What int8 may lose in mAP before [`Int16::Auto`] tries 16 bits.
+    pub budget: f64,
 }
 
 /// A model with a threshold, and what is known about it.
@@ -45,6 +49,8 @@ pub struct Shipped {
     pub gate: Option<Gate>,
     /// How well int8 follows float.
     pub fidelity: Fidelity,
+    /// The layers with 16 bits; `None` where there are none.
+    pub widening: Option<Widening>,
     /// Pictures that calibrated it.
     pub calibrated_with: usize,
     /// Pictures that could not be read.
@@ -78,7 +84,14 @@ pub enum ShipError {
 
 impl Default for Request<'_> {
     fn default() -> Self {
-        Self { settings: Settings::default(), calibration: CALIBRATION, policy: Policy::default(), held_out: None }
+        Self {
+            settings: Settings::default(),
+            calibration: CALIBRATION,
+            policy: Policy::default(),
+            held_out: None,
+            int16: Int16::Auto,
+            budget: BUDGET,
+        }
     }
 }
 
@@ -134,44 +147,21 @@ pub fn quantize_checkpoint(
         let Settings { qat_epochs: epochs, qat_rate: learning_rate, .. } = request.settings;
         (pictures, qat::Settings { epochs, learning_rate, seed: state.recipe.seed, ..qat::Settings::default() })
     });
-    let mut quantized = quantize_tuned(graph, &pixels, (&request.settings, tuning), progress)?;
-    let embeddings = Int8Model::from_bytes(quantized.bytes.clone())?.embeddings(&held_out.images.pixels, progress)?;
-    let gate = measure((graph, &quantized.graph), &held_out.images, &embeddings, progress)?;
-    let choice = match choose_threshold(&held_out.images, embeddings, &request.policy) {
+    let quantized = quantize_tuned(graph, &pixels, (&request.settings, tuning), progress)?;
+    let images = if held_out.images.is_empty() { &calibrate.images } else { &held_out.images };
+    let compared = pick(images, &spread(images.len(), COMPARED));
+    let judges = Judges::new((graph, &quantized.graph), &held_out.images, &compared, progress)?;
+    let Chosen { mut quantized, verdict, widening } = int16::choose(quantized, &pixels, &judges, request)?;
+    let choice = match choose_threshold(&held_out.images, verdict.embeddings, &request.policy) {
         Err(QuantizeError::HeldOut { .. }) => None,
         choice => Some(choice?),
     };
     if let Some(choice) = &choice {
         quantized.set_threshold(&choice.threshold)?;
     }
-    let images = if held_out.images.is_empty() { &calibrate.images } else { &held_out.images };
-    let compared = pick(images, &spread(images.len(), COMPARED));
-    let fidelity = compare(&quantized, &compared, progress)?;
     let skipped = [calibrate.images.skipped, held_out.images.skipped].concat();
-    Ok(Shipped { quantized, choice, gate, fidelity, calibrated_with: chosen.len(), skipped, compared })
-}
-
-/// `shortened` is the float network as it was lowered, whose embedding may have fewer components than that of `graph`.
-fn measure(
-    (graph, shortened): (&Graph, &Graph),
-    images: &Images,
-    int8: &[Option<Embedding>],
-    progress: &dyn Progress,
-) -> Result<Option<Gate>, ShipError> {
-    if images.is_empty() {
-        return Ok(None);
-    }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let embed = |graph: &Graph| Embeddings::of(&mut FloatModel::new(graph.clone(), cores), images, progress);
-    let float = embed(graph)?;
-    let dimension = shortened.dimension();
-    let reference = if float.dimension() == dimension { float.clone() } else { embed(shortened)? };
-    let rows = int8.iter().flat_map(|row| row.as_ref().map_or_else(|| vec![0.0; dimension], unit)).collect();
-    let int8 = Embeddings::new(dimension, rows, images.identities.clone(), images.cameras.clone())?;
-    match Gate::measure(&float, &reference, &int8) {
-        Err(EvaluationError::NoMatches { .. } | EvaluationError::NoImpostors) => Ok(None),
-        gate => Ok(Some(gate?)),
-    }
+    let (gate, fidelity, calibrated_with) = (verdict.gate, verdict.fidelity, chosen.len());
+    Ok(Shipped { quantized, choice, gate, fidelity, widening, calibrated_with, skipped, compared })
 }
 
 fn choose_threshold(

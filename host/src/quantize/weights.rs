@@ -8,7 +8,7 @@ pub(super) const WEIGHT_LIMIT: f64 = 127.0;
 /// Greatest magnitude of a bias that the model reader admits.
 const BIAS_LIMIT: i64 = 1 << 30;
 /// Half of it: what the bias itself may take; the rest is for the input's zero point.
-const OWN_BIAS_LIMIT: f64 = (1 << 29) as f64;
+pub(super) const OWN_BIAS_LIMIT: f64 = (1 << 29) as f64;
 /// Least scale of a requantization: the multiplier keeps 12 bits, so a bias is exact to 2⁻¹³ even where a channel's
 /// weights have died.
 const LEAST_FACTOR: f64 = 1.0 / (1 << 20) as f64;
@@ -101,7 +101,7 @@ mod tests {
     use crate::quantize::calibrate::Range;
     use deja_shared::quant::Requantizer;
 
-    const INPUT: Quantization = Quantization { scale: 0.02, zero_point: -128 };
+    const INPUT: Quantization = Quantization::eight(0.02, -128);
 
     /// By how many output steps the layer misses what it should compute, beyond what rounding its weights must cost.
     fn error(filters: Filters<'_>, x: &[f32], range: Range) -> f32 {

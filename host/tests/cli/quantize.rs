@@ -101,6 +101,31 @@ fn a_picture_that_calibrates_and_evaluates_is_refused_under_any_name() {
 }
 
 #[test]
+fn layers_get_16_bits_by_name() {
+    let folder = trained();
+    let here = folder.path();
+    let quantize = ["quantize", MODEL, "people", "--out", "model.deja", "--int16"];
+    let int8 = json(here, &[&quantize[..], &["none"]].concat());
+    assert!(int8["int16"].is_null());
+    let layers = int8["fidelity"]["layers"].as_array().unwrap().iter().filter(|layer| layer["kind"] == "pointwise");
+    let names = layers.take(3).map(|layer| layer["name"].as_str().unwrap()).collect::<Vec<_>>().join(",");
+    let mixed = json(here, &[&quantize[..], &[&names]].concat());
+    let int16 = &mixed["int16"];
+    assert_eq!((int16["layers"].as_array().unwrap().len(), &int16["reason"]), (3, &"asked".into()));
+    assert_eq!(int16["int8_arena_bytes"], int8["arena_bytes"]);
+    assert!(mixed["arena_bytes"].as_u64() >= int8["arena_bytes"].as_u64() && mixed["bytes"] == int8["bytes"]);
+    let inspected = json(here, &["inspect", "model.deja"]);
+    let wide = inspected["layers"].as_array().unwrap().iter().filter(|layer| layer["output_bits"] == 16);
+    assert_eq!(wide.count(), 4, "three layers and the embedding");
+    let text = deja(here).args(quantize).arg(&names).assert().success().get_output().stdout.clone();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("16 bits") && text.contains("as asked"), "{text}");
+    let error = failure(here, &[&quantize[..], &["nobody"]].concat());
+    assert!(error.contains("`nobody`") && error.contains(names.split(',').next().unwrap()), "{error}");
+    deja(here).args(quantize).args(["none", "--qat"]).assert().code(2);
+}
+
+#[test]
 fn fine_tuning_says_what_it_brought() {
     let folder = trained();
     let quantize = ["quantize", MODEL, "people", "--out", "model.deja"];

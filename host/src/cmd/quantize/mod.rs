@@ -6,7 +6,7 @@ use super::Context;
 use super::model::{Reading, trained};
 use crate::dataset;
 use crate::quantize::ship::CALIBRATION;
-use crate::quantize::{BUDGET, Int8Model, Method, Policy, Request, Settings, Shipped, qat, quantize_checkpoint};
+use crate::quantize::{BUDGET, Int8Model, Int16, Method, Policy, Request, Settings, Shipped, qat, quantize_checkpoint};
 use anyhow::Context as _;
 use outcome::Outcome;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ const EXAMPLES: &str = "EXAMPLES:
   deja quantize run/model.safetensors market1501/ --out model.deja --held-out others/ --budget 0.002
   deja quantize run/model.safetensors market1501/ --out model.deja --qat
   deja quantize elsewhere.onnx market1501/ --out model.deja --pixels imagenet
+  deja quantize run/model.safetensors market1501/ --out model.deja --int16 blocks.2.add,blocks.3.add
   deja quantize run/model.safetensors market1501/ --out model.deja --calibration entropy --sensitivity";
 
 /// Quantizes a trained network to int8 and writes the file that cameras run
@@ -58,6 +59,16 @@ pub struct Args {
     /// Largest step with --qat, as a share of what the scale of a weight or an activation covers
     #[arg(long, default_value_t = qat::Settings::default().learning_rate, value_name = "RATE", requires = "qat")]
     qat_rate: f32,
+    /// Layers whose results get 16 bits, by name. auto: none, unless int8 loses more than the budget or the mean cosine to
+    /// float is below 0.9; then those that hurt most, as few as suffice. Not with --qat, which trains for 8 bits
+    #[arg(
+        long,
+        value_name = "auto|none|LAYER,…",
+        value_delimiter = ',',
+        default_value = "auto",
+        conflicts_with = "qat"
+    )]
+    int16: Vec<String>,
     /// Data set of identities that the network was not trained on; by default those that the run held out
     #[arg(long, value_name = "DATA")]
     held_out: Option<PathBuf>,
@@ -105,6 +116,14 @@ enum Step {
 }
 
 impl Args {
+    fn int16(&self) -> Int16<'_> {
+        match &self.int16[..] {
+            [word] if word == "auto" => Int16::Auto,
+            [word] if word == "none" => Int16::None,
+            layers => Int16::Layers(layers),
+        }
+    }
+
     fn settings(&self) -> Settings {
         let method = match self.calibration {
             Calibration::MinMax => Method::MinMax,
@@ -143,7 +162,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
     }
     let policy = Policy { fpir: args.fpir, gallery_identities: args.identities, ..Policy::default() };
     let (settings, calibration) = (args.settings(), args.pictures);
-    let request = Request { settings, calibration, policy, held_out: held_out.as_ref() };
+    let (int16, budget) = (args.int16(), args.budget);
+    let request = Request { settings, calibration, policy, held_out: held_out.as_ref(), int16, budget };
     let shipped = quantize_checkpoint(&checkpoint, &data, &request, context.progress())?;
     for picture in &shipped.skipped {
         context.warn(format_args!("skipped {}: {}", picture.path.display(), picture.reason));

@@ -4,8 +4,9 @@ use crate::cmd::Context;
 use crate::device::cosine;
 use crate::hexadecimal::hexadecimal;
 use crate::quantize::gate::Retrieval;
+use crate::quantize::int16::{Reason, WideLayer};
 use crate::quantize::qat::Loss;
-use crate::quantize::{Choice, Fidelity, Gate, LayerSensitivity, Shipped};
+use crate::quantize::{Choice, Fidelity, Gate, LayerSensitivity, Shipped, Widening};
 use crate::ui::{Align, Table};
 use deja_shared::model::Header;
 use serde::Serialize;
@@ -30,6 +31,8 @@ pub struct Outcome {
     gate: Option<Gate>,
     /// Int8 against float, layer by layer.
     fidelity: Fidelity,
+    /// The layers whose results have 16 bits; `null` where all have 8.
+    int16: Option<Widening>,
     /// Only where it was asked for.
     sensitivity: Option<Vec<LayerSensitivity>>,
 }
@@ -61,6 +64,7 @@ impl Outcome {
             threshold: shipped.choice.as_ref().map(Threshold::of),
             gate: shipped.gate,
             fidelity: shipped.fidelity,
+            int16: shipped.widening,
             sensitivity,
         }
     }
@@ -81,6 +85,9 @@ impl Outcome {
         context.say(format_args!("int8, float  cosine {mean_cosine:.4} on average, {least_cosine:.4} at least"))?;
         if let Some(noisiest) = self.noisiest() {
             context.say(format_args!("noisiest     {noisiest}"))?;
+        }
+        if let Some(widening) = &self.int16 {
+            context.say(format_args!("16 bits      {}", wide_layers(widening, self.arena_bytes)))?;
         }
         if let Some(threshold) = &self.threshold {
             context.say(format_args!("threshold    {}", threshold.sentence()))?;
@@ -130,6 +137,23 @@ impl Threshold {
             self.held_out_identities
         )
     }
+}
+
+fn wide_layers(widening: &Widening, arena_bytes: u32) -> String {
+    let name = |layer: &WideLayer| format!("{} (alone in 8 bits: {:.4})", layer.name, layer.int8_cost);
+    let layers: Vec<String> = widening.layers.iter().map(name).collect();
+    let lost = widening.int8_map_loss.map(|loss| format!(", mAP lost {:.2} points", loss * 100.0)).unwrap_or_default();
+    let why = match widening.reason {
+        Reason::Asked => "as asked",
+        Reason::Budget => "int8 alone loses more than the budget",
+        Reason::Cosine => "int8 alone is far from float",
+    };
+    format!(
+        "{}; {why}: cosine {:.4}{lost}; the arena was {} bytes and is {arena_bytes}",
+        layers.join(", "),
+        widening.int8_mean_cosine,
+        widening.int8_arena_bytes
+    )
 }
 
 fn table(gate: &Gate) -> Table {

@@ -1,6 +1,7 @@
 //! Layers of several inputs: sums, gates and concatenations.
 
 use deja_shared::model::{Layer, LayerKind};
+use deja_shared::tensor::Width;
 
 use super::{Lowering, misfit};
 use crate::network::{Node, NodeId, Operator};
@@ -22,7 +23,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Both inputs are scaled by 16-bit factors `round(scale · 2ˢ)` with the greatest s for which both fit.
+    /// Both inputs are scaled by 16-bit factors `round(scale · 2ˢ)` with the greatest s for which both fit; where something
+    /// has 16 bits itself, by factors of 24 fractional bits.
     fn plain_add(&mut self, id: NodeId, node: &Node) -> Result<(), QuantizeError> {
         let mut inputs = [self.input(node, 0)?, self.input(node, 1)?];
         // The sum may take the first one's place, if nobody reads that afterwards.
@@ -32,10 +34,18 @@ impl Lowering<'_> {
         let [(tensor_a, a), (tensor_b, b)] = inputs;
         let (stored, range) = self.stored(id);
         let greatest = f64::from(a.scale.max(b.scale));
+        let mut layer = Layer { input: tensor_a, second_input: tensor_b, ..Layer::new(LayerKind::Add) };
+        if self.wide.contains_key(&node.name) || [a, b].iter().any(|input| input.width == Width::Sixteen) {
+            let output = self.output(node, range, greatest / GREATEST_SUMMAND);
+            (layer.multiplier, layer.second_multiplier) =
+                (summand_multiplier(a, output), summand_multiplier(b, output));
+            layer.output = self.tensor(id, stored, output)?;
+            self.push(node, layer, Quantized::default(), output, stored);
+            return Ok(());
+        }
         let output = Quantization::int8(range, greatest / GREATEST_ADD_FACTOR);
         let ratio = |input: Quantization| f64::from(input.scale) / f64::from(output.scale);
         let shift = (f64::from(i16::MAX) / (greatest / f64::from(output.scale))).log2().floor().clamp(2.0, 30.0);
-        let mut layer = Layer { input: tensor_a, second_input: tensor_b, ..Layer::new(LayerKind::Add) };
         // At most 2¹⁵ − 1 by the choice of the shift.
         layer.multiplier_a = (ratio(a) * shift.exp2()).round() as i16;
         layer.multiplier_b = (ratio(b) * shift.exp2()).round() as i16;
@@ -60,7 +70,7 @@ impl Lowering<'_> {
         let ((tensor, map), (gate_tensor, gate)) = (self.input(node, 0)?, self.input(node, 1)?);
         let (stored, range) = self.stored(id);
         let scale = f64::from(map.scale) * f64::from(gate.scale);
-        let output = Quantization::int8(range, scale / GREATEST_FACTOR);
+        let output = self.output(node, range, scale / GREATEST_FACTOR);
         let mut layer = Layer { input: tensor, second_input: gate_tensor, ..Layer::new(LayerKind::ChannelScale) };
         layer.multiplier = multiplier(scale / f64::from(output.scale));
         layer.output = self.tensor(id, stored, output)?;
@@ -75,7 +85,7 @@ impl Lowering<'_> {
         let ((tensor, map), (gate_tensor, gate)) = (self.input(scaled, 0)?, self.input(scaled, 1)?);
         let (stored, range) = self.stored(id);
         let scale = f64::from(map.scale) * f64::from(gate.scale);
-        let output = Quantization::int8(range, (scale / GREATEST_FACTOR).max(f64::from(a.scale) / GREATEST_SUMMAND));
+        let output = self.output(add, range, (scale / GREATEST_FACTOR).max(f64::from(a.scale) / GREATEST_SUMMAND));
         let mut layer = Layer::new(LayerKind::ChannelScaleAdd);
         (layer.input, layer.second_input, layer.third_input) = (sum, tensor, gate_tensor);
         layer.multiplier = multiplier(scale / f64::from(output.scale));
@@ -95,7 +105,7 @@ impl Lowering<'_> {
         }
         let ((tensor_a, a), (tensor_b, b)) = (self.input(node, 0)?, self.input(node, 1)?);
         let (stored, range) = self.stored(id);
-        let output = Quantization::int8(range, f64::from(a.scale.max(b.scale)) / GREATEST_SUMMAND);
+        let output = self.output(node, range, f64::from(a.scale.max(b.scale)) / GREATEST_SUMMAND);
         let mut layer = Layer { input: tensor_a, second_input: tensor_b, ..Layer::new(LayerKind::Concat) };
         layer.multiplier = summand_multiplier(a, output);
         layer.second_multiplier = summand_multiplier(b, output);

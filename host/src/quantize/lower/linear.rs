@@ -1,6 +1,7 @@
 //! Layers with weights: convolutions of every kind, matrices, and what is computed as one of them.
 
 use deja_shared::model::{Layer, LayerKind};
+use deja_shared::quant::INT16;
 use deja_shared::tensor::Shape;
 
 use super::joined::window;
@@ -10,6 +11,9 @@ use crate::quantize::QuantizeError;
 use crate::quantize::fold_batch_norm::weight_and_bias;
 use crate::quantize::scale::{GREATEST_SUMMAND, Quantization, summand_multiplier};
 use crate::quantize::weights::{self, Filters};
+
+/// Greatest integer of a raw embedding.
+const RAW: i16 = INT16.1 as i16;
 
 impl Lowering<'_> {
     /// A fully connected layer inside the network is a pointwise one on a single position, or a convolution over all of
@@ -23,8 +27,8 @@ impl Lowering<'_> {
         let mut layer = layer_of(node, self.lowered.tensors[usize::from(tensor)].shape, last)?;
         let (stored, range) = self.stored(id);
         let filters = self.filters(node, layer.kind)?;
-        let wide = |least| if last { Quantization::int16(range, least) } else { Quantization::int8(range, least) };
-        let (constants, output) = weights::quantize(filters, &node.name, input, wide)?;
+        let over = |least| if last { Quantization::int16(range, RAW, least) } else { self.output(node, range, least) };
+        let (constants, output) = weights::quantize(filters, &node.name, input, over)?;
         layer.input = tensor;
         layer.output = self.tensor(id, stored, output)?;
         self.push(node, layer, constants, output, stored);
@@ -39,8 +43,8 @@ impl Lowering<'_> {
         let mut layer = Layer { input: sum, second_input: tensor, ..Layer::new(LayerKind::PointwiseAdd) };
         let filters = self.filters(pointwise, layer.kind)?;
         let least_for_sum = f64::from(a.scale) / GREATEST_SUMMAND;
-        let wide = |least: f64| Quantization::int8(range, least.max(least_for_sum));
-        let (constants, output) = weights::quantize(filters, &pointwise.name, input, wide)?;
+        let over = |least: f64| self.output(add, range, least.max(least_for_sum));
+        let (constants, output) = weights::quantize(filters, &pointwise.name, input, over)?;
         layer.second_multiplier = summand_multiplier(a, output);
         layer.output = self.tensor(id, stored, output)?;
         self.push(add, layer, constants, output, stored);
@@ -63,8 +67,8 @@ impl Lowering<'_> {
         let row = |row: usize| parts.iter().flat_map(move |part| part.weights.chunks(part.biases.len()).nth(row));
         let weights: Vec<f32> = (0..rows).flat_map(row).flatten().copied().collect();
         let filters = Filters { weights: &weights, biases: &biases, transpose: true };
-        let wide = |least| Quantization::int8(range, least);
-        let (constants, output) = weights::quantize(filters, &node.name, input, wide)?;
+        let over = |least| self.output(node, range, least);
+        let (constants, output) = weights::quantize(filters, &node.name, input, over)?;
         layer.input = tensor;
         layer.output = self.tensor(id, stored, output)?;
         self.push(node, layer, constants, output, stored);
@@ -92,8 +96,8 @@ impl Lowering<'_> {
         let (stored, range) = self.stored(id);
         let biases = vec![0.0; node.shape.channels];
         let filters = Filters { weights, biases: &biases, transpose: layer.kind != LayerKind::Depthwise };
-        let wide = |least| Quantization::int8(range, least);
-        let (constants, output) = weights::quantize(filters, &node.name, input, wide)?;
+        let over = |least| self.output(node, range, least);
+        let (constants, output) = weights::quantize(filters, &node.name, input, over)?;
         layer.input = tensor;
         layer.output = self.tensor(id, stored, output)?;
         self.push(node, layer, constants, output, stored);

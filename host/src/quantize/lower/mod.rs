@@ -1,7 +1,8 @@
 //! Step 3: the float graph becomes a list of int8 layers.
 //!
 //! `linear` makes the layers with weights, `combine` those of several inputs, `pool` and `table` what their names say;
-//! `joined` knows which nodes share a layer, `trim` what of a filter is nothing but zeros. The scale of an output is widened
+//! `joined` knows which nodes share a layer, `trim` what of a filter is nothing but zeros, `wide` which
+//! layers may write 16 bits. The scale of an output is widened
 //! wherever a multiplier would not fit.
 
 mod combine;
@@ -10,13 +11,16 @@ mod linear;
 mod pool;
 mod table;
 mod trim;
+mod wide;
 
 use deja_shared::embedding::MAX_DIMENSION;
 use deja_shared::model::{Layer, LayerKind, MAX_LAYERS};
-use deja_shared::tensor::Shape;
+use deja_shared::quant::INT16;
+use deja_shared::tensor::{Shape, Width};
 
 pub use joined::Residual;
 pub(super) use joined::{is_grouped, live};
+pub use wide::{Wide, candidates, lower_wide};
 
 use super::QuantizeError;
 use super::calibrate::Range;
@@ -37,7 +41,7 @@ pub struct Lowered {
     pub layers: Vec<LoweredLayer>,
 }
 
-/// One activation; the last is the raw embedding, which has 16 bits.
+/// One activation; the last is the raw embedding.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LoweredTensor {
     /// Extents.
@@ -46,6 +50,14 @@ pub struct LoweredTensor {
     pub quantization: Quantization,
     /// The node whose float values it holds (the activation function's, where one was joined).
     pub node: NodeId,
+}
+
+impl LoweredTensor {
+    /// How many it takes in the arena.
+    pub fn bytes(&self) -> usize {
+        // The format's extents have 16 bits, and a layer's result fits in memory here before it is lowered.
+        self.shape.len() as usize * self.quantization.width.bytes()
+    }
 }
 
 /// One layer with its constants.
@@ -79,8 +91,21 @@ pub fn lower(graph: &Graph, ranges: &[Range]) -> Result<Lowered, QuantizeError> 
 /// # Errors
 /// What the format cannot express; see [`QuantizeError`].
 pub fn lower_with(graph: &Graph, ranges: &[Range], residual: Residual) -> Result<Lowered, QuantizeError> {
+    lower_widths(graph, ranges, residual, &Wide::new())
+}
+
+/// [`lower_with`], with the results of the layers in `wide` in 16 bits; each is one of [`candidates`].
+///
+/// # Errors
+/// As [`lower_with`].
+pub fn lower_widths(
+    graph: &Graph,
+    ranges: &[Range],
+    residual: Residual,
+    wide: &Wide,
+) -> Result<Lowered, QuantizeError> {
     check(graph)?;
-    let mut lowering = Lowering::new(graph, ranges, residual)?;
+    let mut lowering = Lowering::new(graph, ranges, residual, wide)?;
     for id in (1..graph.nodes.len()).map(NodeId) {
         if lowering.joined.is_live(id) {
             lowering.node(id)?;
@@ -110,6 +135,7 @@ pub fn check(graph: &Graph) -> Result<(), QuantizeError> {
 struct Lowering<'a> {
     graph: &'a Graph,
     ranges: Vec<Range>,
+    wide: &'a Wide,
     joined: Joined,
     /// The tensor that holds each node, once lowered.
     tensor_of: Vec<Option<u16>>,
@@ -117,11 +143,11 @@ struct Lowering<'a> {
 }
 
 impl<'a> Lowering<'a> {
-    fn new(graph: &'a Graph, ranges: &[Range], residual: Residual) -> Result<Self, QuantizeError> {
+    fn new(graph: &'a Graph, ranges: &[Range], residual: Residual, wide: &'a Wide) -> Result<Self, QuantizeError> {
         let joined = Joined::new(graph, residual);
         let lowered = Lowered { name: graph.name.clone(), tensors: vec![], layers: vec![] };
         let tensor_of = vec![None; graph.nodes.len()];
-        let mut lowering = Self { graph, ranges: ranges.to_vec(), joined, tensor_of, lowered };
+        let mut lowering = Self { graph, ranges: ranges.to_vec(), wide, joined, tensor_of, lowered };
         lowering.share_ranges();
         lowering.tensor(NodeId(0), NodeId(0), Quantization::PICTURE)?;
         Ok(lowering)
@@ -177,7 +203,7 @@ impl<'a> Lowering<'a> {
         let input = self.tensor_of[id.0].ok_or_else(|| misfit(node))?;
         let scale = self.lowered.tensors[usize::from(input)].quantization.scale;
         let mut layer = Layer { input, ..Layer::new(LayerKind::Widen) };
-        let output = Quantization { scale, zero_point: 0 };
+        let output = Quantization::sixteen(scale);
         layer.output = self.tensor(id, id, output)?;
         self.push(node, layer, Quantized::default(), output, id);
         Ok(())
@@ -198,6 +224,14 @@ impl<'a> Lowering<'a> {
             _ => id,
         };
         (stored, self.ranges[stored.0])
+    }
+
+    /// The quantization over `range` of the result of a node's layer, with steps of at least `least_scale`.
+    fn output(&self, node: &Node, range: Range, least_scale: f64) -> Quantization {
+        match self.wide.get(&node.name) {
+            Some(&greatest) => Quantization::int16(range, greatest, least_scale),
+            None => Quantization::int8(range, least_scale),
+        }
     }
 
     /// Number and quantization of an input of the shape that its node has.
@@ -235,7 +269,14 @@ impl<'a> Lowering<'a> {
             Operator::Activation(activation) => activation.clamp(),
             _ => (f32::NEG_INFINITY, f32::INFINITY),
         };
-        (layer.low, layer.high) = (output.quantize(low), output.quantize(high));
+        if output.width == Width::Sixteen && !layer.kind.is_last() {
+            let greatest = self.wide.get(&node.name).map_or(INT16.1, |&greatest| greatest.into());
+            // Bounds have 16 bits, as integers of this width do.
+            [layer.wide_low, layer.wide_high] =
+                [low, high].map(|bound| output.integer(bound).clamp(-greatest, greatest) as i16);
+        } else {
+            (layer.low, layer.high) = (output.quantize(low), output.quantize(high));
+        }
         let Quantized { weights, biases, multipliers } = constants;
         let shape = |number: u16| self.lowered.tensors[usize::from(number)].shape;
         let (input, result) = (shape(layer.input), shape(layer.output));

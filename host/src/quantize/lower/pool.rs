@@ -20,7 +20,7 @@ impl Lowering<'_> {
         let (stored, range) = self.stored(id);
         let positions = self.positions(node)?;
         let factor = f64::from(input.scale) / f64::from(positions);
-        let output = Quantization::int8(range, factor / GREATEST_FACTOR);
+        let output = self.output(node, range, factor / GREATEST_FACTOR);
         let mut layer = Layer { input: tensor, ..Layer::new(LayerKind::GlobalAveragePool) };
         layer.bias = -i32::from(input.zero_point) * positions;
         layer.multiplier = multiplier(factor / f64::from(output.scale));

@@ -36,7 +36,7 @@ impl Lowering<'_> {
         let (stored, range) = self.stored(id);
         let slopes = &self.graph.parameter(slope).values;
         let steepest = slopes.iter().fold(1.0f64, |steepest, &slope| steepest.max(f64::from(slope).abs()));
-        let output = Quantization::int8(range, steepest * f64::from(input.scale) / GREATEST_SUMMAND);
+        let output = self.output(node, range, steepest * f64::from(input.scale) / GREATEST_SUMMAND);
         let factor = f64::from(input.scale) / f64::from(output.scale);
         let multipliers = slopes.iter().map(|&slope| summand_factor(f64::from(slope) * factor)).collect();
         let mut layer = Layer { input: tensor, ..Layer::new(LayerKind::PRelu) };

@@ -105,7 +105,7 @@ fn compare(camera: &Camera, pixels: &[u8]) -> usize {
 /// A range from −1 to 1.55, of steps of 0.01 with zero at −28.
 #[test]
 fn rounding_passes_the_gradient_within_the_range_and_moves_its_ends() {
-    let range = Quantization { scale: 0.01, zero_point: -28 };
+    let range = Quantization::eight(0.01, -28);
     let real = [0.5, 0.004, -2.0, 3.0];
     let integers = real.map(|x| range.quantize(x));
     assert_eq!(integers, [22, -28, -128, 127]);
