@@ -182,6 +182,8 @@ fn what_does_not_fit_together_between_branches_is_refused() {
         // A max pool between different quantizations; a window beyond the picture.
         (|d| d.tensors[2].zero_point = 0, layer(1)),
         (|d| layer_of(d, 1).stride = 5, layer(1)),
+        // And between different widths.
+        (widened, layer(1)),
         // Tables of a wrong length, powers that could overflow, thresholds that do not ascend.
         (|d| _ = d.layers[5].weights.pop(), layer(5)),
         (|d| d.layers[5].weights.push(0), layer(5)),
@@ -206,6 +208,14 @@ fn what_does_not_fit_together_between_branches_is_refused() {
         (|d| d.tensors[10].arena_offset = 208, ModelError::Arena { layer: 9 }),
     ];
     refuses(branched, cases);
+}
+
+/// The first result in 16 bits, which the max pool that reads it has not.
+fn widened(draft: &mut Draft) {
+    let first = draft.tensors[1];
+    draft.tensors[1] = Tensor { width: Width::Sixteen, zero_point: 0, ..first };
+    draft.tensors[2].zero_point = 0;
+    draft.header.arena_bytes = 144 + 2 * 8 * 6 * 8;
 }
 
 #[test]

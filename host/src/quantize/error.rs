@@ -50,8 +50,8 @@ pub enum QuantizeError {
     },
     /// A layer that was to have 16 bits cannot.
     #[error(
-        "`{layer}` is no layer whose result can have 16 bits: there is none of that name, or a table, a maximum, a generalized \
-         mean or a gate reads it. These can: {candidates}"
+        "`{layer}` is no layer whose result can have 16 bits: there is none of that name, or a table, a generalized mean or a \
+         gate reads it. These can: {candidates}"
     )]
     NotWide {
         /// What was asked for.

@@ -128,7 +128,8 @@ fn shapes_fit(model: &Model<'_>, layer: &Layer) -> bool {
         LayerKind::Convolution => windows_fit(layer, input, output) && grouped,
         LayerKind::Depthwise => windows_fit(layer, input, output) && same_channels,
         LayerKind::MaxPool => {
-            let alike = model.tensor(layer.input).zero_point == model.tensor(layer.output).zero_point;
+            let [from, to] = [layer.input, layer.output].map(|number| model.tensor(number));
+            let alike = from.zero_point == to.zero_point && from.width == to.width;
             windows_fit(layer, input, output) && same_channels && alike
         }
         LayerKind::Pointwise => same_extents(input, output),

@@ -114,7 +114,7 @@ impl LayerKind {
     /// Whether its input number `place` (0 is the first) may have 16 bits.
     pub const fn reads_16_bits(self, place: usize) -> bool {
         match self {
-            Self::MaxPool | Self::GeneralizedMeanPool | Self::Lookup => false,
+            Self::GeneralizedMeanPool | Self::Lookup => false,
             // Gates have 8.
             Self::ChannelScale => place == 0,
             Self::ChannelScaleAdd => place < 2,
@@ -124,7 +124,7 @@ impl LayerKind {
 
     /// Whether its result may have 16 bits in the arena.
     pub const fn writes_16_bits(self) -> bool {
-        !self.is_last() && !matches!(self, Self::MaxPool | Self::GeneralizedMeanPool | Self::Lookup)
+        !self.is_last() && !matches!(self, Self::GeneralizedMeanPool | Self::Lookup)
     }
 
     /// The name in tables and in JSON.

@@ -8,6 +8,7 @@
 mod depthwise;
 mod elements;
 mod filters;
+mod max_pool;
 mod pool;
 #[cfg(test)]
 mod testing;
@@ -73,6 +74,7 @@ pub(super) fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
             let summands = [input.summand(layer.multiplier), second.summand(layer.second_multiplier)];
             elements::add(elements, second.values, summands);
         }
+        LayerKind::MaxPool => max_pool::max_pool(input, Window::of(layer), operands.output.shape, elements),
         LayerKind::GlobalAveragePool => pool::global_average_pool(input, layer.bias, elements),
         LayerKind::ChannelScale => elements::channel_scale(elements, input.zero_point, second),
         LayerKind::ChannelScaleAdd => {
@@ -86,11 +88,7 @@ pub(super) fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
             elements::concat(elements, [input, second], summands);
         }
         // Those that have 8 bits only, and those of `run_last`.
-        LayerKind::MaxPool
-        | LayerKind::GeneralizedMeanPool
-        | LayerKind::Lookup
-        | LayerKind::FullyConnected
-        | LayerKind::Widen => {}
+        LayerKind::GeneralizedMeanPool | LayerKind::Lookup | LayerKind::FullyConnected | LayerKind::Widen => {}
     }
 }
 

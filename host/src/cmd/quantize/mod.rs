@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, default_value_t = qat::Settings::default().learning_rate, value_name = "RATE", requires = "qat")]
     qat_rate: f32,
     /// Layers whose results get 16 bits, by name. auto: none, unless int8 loses more than the budget or the mean cosine to
-    /// float is below 0.9; then those that hurt most, as few as suffice. Not with --qat, which trains for 8 bits
+    /// float is below 0.95; then those that hurt most, as few as suffice. Not with --qat, which trains for 8 bits
     #[arg(
         long,
         value_name = "auto|none|LAYER,…",

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 /// Least mean cosine between the camera's embeddings and the float ones: below it something is destroyed, whatever held-out
 /// identities say.
-pub const LEAST_COSINE: f64 = 0.9;
+pub const LEAST_COSINE: f64 = 0.95;
 /// What the result of a layer must cost the embedding (1 − cos) when it alone is rounded, to be worth twice the memory.
 const LEAST_COST: f64 = 1e-4;
 
@@ -72,7 +72,8 @@ pub(super) struct Chosen {
 /// Gives the layers that the request wants 16 bits. `int8` was calibrated with `pictures`.
 ///
 /// For [`Int16::Auto`] the sensitivity sweep ranks the layers whose rounded results hurt more than their rounded weights, and
-/// 1, 2, 4, … of them are tried until int8 no longer fails. What comes nearest to that is taken, int8 alone if nothing helps.
+/// 1, 2, 4, … of them are tried until int8 no longer fails. Where nothing suffices, the memory is spent only on what makes up
+/// for half of the failure; int8 alone is taken if nothing does.
 ///
 /// # Errors
 /// [`super::QuantizeError::NotWide`] for a layer that cannot; what quantizing and judging report.
@@ -101,7 +102,7 @@ pub(super) fn choose(
         let quantized = int8.widened(&names[..count], pictures, &request.settings, judges.progress)?;
         let verdict = judges.judge(&quantized)?;
         let failure = verdict.shortfall(request.budget);
-        if reason == Reason::Asked || failure < best.verdict.shortfall(request.budget) {
+        if reason == Reason::Asked || failure <= best.verdict.shortfall(request.budget) / 2.0 {
             let layers = names[..count].iter().map(|name| WideLayer::new(name, &quantized, &costs)).collect();
             let (int8_arena_bytes, int8_map_loss, int8_mean_cosine) = alone;
             let widening = Some(Widening { reason, layers, int8_arena_bytes, int8_map_loss, int8_mean_cosine });

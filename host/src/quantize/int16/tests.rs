@@ -147,6 +147,7 @@ fn slopes_parts_and_embeddings_of_16_bits() {
     follows_closely(&sketch(|b, x| {
         let bent = b.prelu("prelu", x);
         let wide = b.concat("concat", &[x, bent]);
+        let wide = b.max_pool("max", wide, Filter { kernel: 2, stride: 1, padding: 0 });
         let mean = b.average_pool("mean", wide, 2, 2);
         let pooled = b.global_average_pool("pool", mean);
         b.fully_connected("head", pooled, 12)

@@ -226,6 +226,14 @@ impl<'a> Lowering<'a> {
         (stored, self.ranges[stored.0])
     }
 
+    /// The greatest integer of a layer's result of 16 bits.
+    fn greatest(&self, node: &Node, layer: &Layer) -> i32 {
+        match (layer.kind, usize::from(layer.input).checked_sub(1)) {
+            (LayerKind::MaxPool, Some(writer)) => self.lowered.layers[writer].layer.wide_high.into(),
+            _ => self.wide.get(&node.name).map_or(INT16.1, |&greatest| greatest.into()),
+        }
+    }
+
     /// The quantization over `range` of the result of a node's layer, with steps of at least `least_scale`.
     fn output(&self, node: &Node, range: Range, least_scale: f64) -> Quantization {
         match self.wide.get(&node.name) {
@@ -270,7 +278,7 @@ impl<'a> Lowering<'a> {
             _ => (f32::NEG_INFINITY, f32::INFINITY),
         };
         if output.width == Width::Sixteen && !layer.kind.is_last() {
-            let greatest = self.wide.get(&node.name).map_or(INT16.1, |&greatest| greatest.into());
+            let greatest = self.greatest(node, &layer);
             // Bounds have 16 bits, as integers of this width do.
             [layer.wide_low, layer.wide_high] =
                 [low, high].map(|bound| output.integer(bound).clamp(-greatest, greatest) as i16);

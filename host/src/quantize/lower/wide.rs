@@ -14,18 +14,20 @@ use crate::quantize::weights::OWN_BIAS_LIMIT;
 /// The layers that write 16 bits, by their names, and the greatest integer of each.
 pub type Wide = BTreeMap<String, i16>;
 
-/// For each layer, whether its result can have 16 bits: it can write them, and all that read it can read them.
+/// For each layer, whether its result can be given 16 bits: it can write them, and all that read it can read them, directly or
+/// behind a max pool, whose result has the bits of its input.
 pub fn candidates(lowered: &Lowered) -> Vec<bool> {
-    let mut can: Vec<bool> = lowered.layers.iter().map(|layer| layer.layer.kind.writes_16_bits()).collect();
-    for LoweredLayer { layer, .. } in &lowered.layers {
+    let mut readable = vec![true; lowered.tensors.len()];
+    // From the last layer on, so that all who read a result have been seen before who wrote it.
+    for (index, LoweredLayer { layer, .. }) in lowered.layers.iter().enumerate().rev() {
+        let takes = layer.kind != LayerKind::MaxPool || readable[index + 1];
         for (place, input) in layer.inputs().enumerate() {
-            // The picture is nobody's result.
-            if let Some(writer) = usize::from(input).checked_sub(1) {
-                can[writer] &= layer.kind.reads_16_bits(place);
-            }
+            readable[usize::from(input)] &= takes && layer.kind.reads_16_bits(place);
         }
     }
-    can
+    // The greatest of what is read has as many bits as that.
+    let writes = |kind: LayerKind| kind.writes_16_bits() && kind != LayerKind::MaxPool;
+    lowered.layers.iter().zip(&readable[1..]).map(|(layer, readable)| *readable && writes(layer.layer.kind)).collect()
 }
 
 /// Lowers with the results of the layers `names`, all of them [`candidates`], in 16 bits: as many of those as the sums of the
@@ -53,11 +55,17 @@ pub fn lower_wide(
 
 /// The greatest integer of a tensor with which no accumulator of a reader can overflow, whichever way its weights are rounded.
 fn room(lowered: &Lowered, tensor: usize) -> i16 {
-    let readers = lowered.layers.iter().filter(|layer| layer.layer.inputs().any(|input| usize::from(input) == tensor));
-    let factors = readers.map(|layer| factors(lowered, layer)).max().unwrap_or(0).max(1);
-    // What the bias leaves.
-    let room = (f64::from(i32::MAX) - OWN_BIAS_LIMIT - 1.0) / factors as f64;
-    room.min(INT16.1.into()) as i16
+    let reads = |layer: &LoweredLayer| layer.layer.inputs().any(|input| usize::from(input) == tensor);
+    let readers = lowered.layers.iter().enumerate().filter(|(_, layer)| reads(layer));
+    let room_for = |(index, layer): (usize, &LoweredLayer)| match layer.layer.kind {
+        LayerKind::MaxPool => room(lowered, index + 1),
+        // What the bias leaves.
+        _ => {
+            let room = (f64::from(i32::MAX) - OWN_BIAS_LIMIT - 1.0) / factors(lowered, layer).max(1) as f64;
+            room.min(INT16.1.into()) as i16
+        }
+    };
+    readers.map(room_for).min().unwrap_or(INT16.1 as i16)
 }
 
 /// The most that an accumulator can be per unit of input: max over the outputs of Σ |w|, one more for each weight.
