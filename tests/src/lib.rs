@@ -1,5 +1,6 @@
 //! What the tests across the packages share.
 
+pub mod chained;
 pub mod constants;
 pub mod fuzz;
 pub mod model;

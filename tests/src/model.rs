@@ -84,11 +84,18 @@ impl Draft {
 impl Draft {
     /// Where the records of activations and layers end in the file: what stands before decides how it runs.
     pub fn records_end(&self) -> usize {
-        HEADER_BYTES + self.tensors.len() * TENSOR_BYTES + self.layers.len() * LAYER_BYTES
+        let layers = (HEADER_BYTES + self.tensors.len() * TENSOR_BYTES).next_multiple_of(ALIGNMENT);
+        layers + self.layers.len() * LAYER_BYTES
     }
 
     /// Quantizes layers between `tensors`, each with its bounds, and computes golden pairs.
     fn of(name: &str, tensors: &[Tensor], layers: &[(Layer, i8, i8)], arena_bytes: u32) -> Self {
+        let mut draft = Self::without_golden(name, tensors, layers, arena_bytes);
+        draft.certify(&[2, 3].map(picture));
+        draft
+    }
+
+    pub(crate) fn without_golden(name: &str, tensors: &[Tensor], layers: &[(Layer, i8, i8)], arena_bytes: u32) -> Self {
         let mut noise = Noise(1);
         let layers = (0..).zip(layers).map(|(output, &(layer, low, high))| {
             quantized(Layer { output: output + 1, low, high, ..layer }, tensors, &mut noise)
@@ -98,9 +105,7 @@ impl Draft {
             (0..768).map(|i| (((i % 256) - 128) as f64 * (1.0 - f64::from(i / 256) * 0.05)) as i8).collect();
         let dimension = tensors[tensors.len() - 1].shape.channels;
         let header = header(name, dimension, arena_bytes);
-        let mut draft = Self { header, tensors: tensors.to_vec(), layers, preprocessing, golden: Vec::new() };
-        draft.certify(&[2, 3].map(picture));
-        draft
+        Self { header, tensors: tensors.to_vec(), layers, preprocessing, golden: Vec::new() }
     }
 }
 
@@ -281,7 +286,14 @@ pub fn wide() -> Draft {
 }
 
 fn tensor((height, width, channels, arena_offset, zero_point, scale): (u16, u16, u16, u32, i8, f32)) -> Tensor {
-    Tensor { shape: Shape::new(height, width, channels), arena_offset, width: Width::Eight, zero_point, scale }
+    Tensor {
+        shape: Shape::new(height, width, channels),
+        arena_offset,
+        width: Width::Eight,
+        zero_point,
+        scale,
+        rows_kept: 0,
+    }
 }
 
 fn window(kind: LayerKind, kernel: u8, stride: u8) -> Layer {

@@ -4,6 +4,7 @@ use deja::quantize::AlignedBytes;
 use deja_firmware::embedder::{self, EmbedError, GoldenError};
 use deja_shared::model::{Layer, LayerKind, Model, Tensor};
 use deja_shared::tensor::{Values, Width};
+use deja_tests::chained::chained;
 use deja_tests::constants::{EXPONENT, sigmoid};
 use deja_tests::model::{Draft, DraftLayer, branched, picture, seal, small, wide};
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ const ARENA: usize = 1 << 16;
 
 #[test]
 fn golden_pairs_hold() {
-    for mut draft in [small(), branched(), wide()] {
+    for mut draft in [small(), branched(), wide(), chained()] {
         let mut arena = vec![0; draft.header.arena_bytes as usize];
         assert_eq!(embedder::check_golden(&Model::parse(&draft.emit()).unwrap(), &mut arena), Ok(()));
         draft.golden[1].1[0] ^= 1;
@@ -24,7 +25,7 @@ fn golden_pairs_hold() {
 
 #[test]
 fn what_the_arena_held_does_not_matter() {
-    for draft in [small(), branched(), wide()] {
+    for draft in [small(), branched(), wide(), chained()] {
         let file = draft.emit();
         let model = Model::parse(&file).unwrap();
         let embed = |fill| embedder::embed(&model, &picture(9), &mut vec![fill; 800]).unwrap();
@@ -84,7 +85,7 @@ fn every_layer_is_the_real_operator() {
 /// One byte of the records at a time: refused or run.
 #[test]
 fn a_changed_byte_is_refused_or_runs() {
-    for draft in [small(), branched(), wide()] {
+    for draft in [small(), branched(), wide(), chained()] {
         let file = draft.emit();
         let mut ran = 0;
         for place in 0..draft.records_end() {
@@ -104,7 +105,7 @@ proptest! {
 
     /// Several bytes anywhere, most of them in the records and small.
     #[test]
-    fn changed_bytes_are_refused_or_run(which in 0..3usize, changes in proptest::collection::vec(change(), 1..6)) {
+    fn changed_bytes_are_refused_or_run(which in 0..4usize, changes in proptest::collection::vec(change(), 1..6)) {
         let mut file = files()[which].clone();
         for (place, value) in changes {
             let len = file.len();
@@ -122,9 +123,9 @@ fn change() -> impl Strategy<Value = (usize, u8)> {
     ]
 }
 
-fn files() -> &'static [AlignedBytes; 3] {
-    static FILES: std::sync::OnceLock<[AlignedBytes; 3]> = std::sync::OnceLock::new();
-    FILES.get_or_init(|| [small().emit(), branched().emit(), wide().emit()])
+fn files() -> &'static [AlignedBytes; 4] {
+    static FILES: std::sync::OnceLock<[AlignedBytes; 4]> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| [small(), branched(), wide(), chained()].map(|draft| draft.emit()))
 }
 
 /// Whether a file is accepted as a model; if so, it has been run.

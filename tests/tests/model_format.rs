@@ -5,12 +5,16 @@ use std::path::Path;
 use deja::quantize::AlignedBytes;
 use deja_shared::model::{Layer, LayerKind, Model, ModelError, Tensor, VERSION};
 use deja_shared::tensor::{Shape, Width};
+use deja_tests::chained::chained;
 use deja_tests::model::{Draft, branched, seal, small, wide};
+
+/// Where the layers of `small` stand: behind the header and seven activations.
+const LAYERS: usize = (128 + 7 * 20_usize).next_multiple_of(16);
 
 /// A change of the format must be deliberate: raise `VERSION`, and write the file anew with `DEJA_BLESS=1`.
 #[test]
 fn golden_bytes() {
-    for draft in [small(), branched(), wide()] {
+    for draft in [small(), branched(), wide(), chained()] {
         let file = draft.emit();
         let name = format!("golden/{}.deja", draft.header.name());
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -26,6 +30,7 @@ fn a_model_reads_back_as_it_was_written() {
     reads_back(&small(), "small");
     reads_back(&branched(), "branched");
     reads_back(&wide(), "wide");
+    reads_back(&chained(), "chained");
 }
 
 fn reads_back(draft: &Draft, name: &str) {
@@ -39,6 +44,7 @@ fn reads_back(draft: &Draft, name: &str) {
         assert!(layer.inputs().eq(written.layer.inputs()));
         assert_eq!((layer.groups, layer.second_multiplier), (written.layer.groups, written.layer.second_multiplier));
         assert_eq!((layer.wide_low, layer.wide_high), (written.layer.wide_low, written.layer.wide_high));
+        assert_eq!((layer.chain, layer.band), (written.layer.chain, written.layer.band));
         assert_eq!(model.weights(&layer), written.packed());
         assert_eq!(model.biases(&layer), written.biases);
         assert_eq!(model.multipliers(&layer), written.multipliers);
@@ -99,7 +105,8 @@ fn a_file_off_the_boundary_is_refused() {
 #[test]
 fn reserved_bytes_are_zero() {
     let file = small().emit();
-    for place in [6, 12, 54, 82, 88, 91, 128 + 10, 128 + 7 * 16 + 1, 128 + 7 * 16 + 13, 128 + 7 * 16 + 63] {
+    let layer = LAYERS;
+    for place in [6, 12, 54, 82, 88, 91, 128 + 10, 128 + 18, layer + 1, layer + 13, layer + 56, layer + 63] {
         let mut file = file.clone();
         file[place] = 1;
         seal(&mut file);
@@ -117,7 +124,7 @@ fn sections_lie_within_the_file() {
         seal(&mut file);
         Model::parse(&file).unwrap_err()
     };
-    for offset_at in [64, 68, 72, 76, 128 + 7 * 16 + 16, 128 + 7 * 16 + 24, 128 + 7 * 16 + 28] {
+    for offset_at in [64, 68, 72, 76, LAYERS + 16, LAYERS + 24, LAYERS + 28] {
         assert_eq!(with(offset_at, &0xffff_fff0_u32.to_le_bytes()), ModelError::Section, "at {offset_at}");
         assert_eq!(with(offset_at, &132_u32.to_le_bytes()), ModelError::Alignment, "at {offset_at}");
     }
@@ -246,7 +253,7 @@ fn widths_that_do_not_fit_are_refused() {
     ];
     refuses(wide, cases);
     let mut file = wide().emit();
-    file[128 + 16 + 10] = 2;
+    file[128 + 20 + 10] = 2;
     seal(&mut file);
     assert_eq!(Model::parse(&file).unwrap_err(), ModelError::Tensor { index: 1 });
 }

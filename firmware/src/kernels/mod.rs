@@ -52,18 +52,20 @@ use deja_shared::tensor::{View, ViewMut};
 /// The activations that a layer reads and the one that it writes.
 #[derive(Debug)]
 pub struct Operands<'a> {
-    /// What activation [`Layer::input`] holds; without data where the output already holds that, as it may if the kind
+    /// What activation [`Layer::input`] holds, or the rows of it that are read; without data where the output already holds that, as it may if the kind
     /// [`LayerKind::is_in_place`].
     pub input: View<'a>,
     /// What activation [`Layer::second_input`] holds, where the kind has two.
     pub second_input: View<'a>,
     /// What activation [`Layer::third_input`] holds, where the kind has three.
     pub third_input: View<'a>,
-    /// Where activation [`Layer::output`] is to be written.
+    /// Where activation [`Layer::output`], or some rows of it, is to be written.
     pub output: ViewMut<'a>,
 }
 
 /// Runs a layer whose result lies in the arena, with the kernel for its kind.
+///
+/// In a chain the operands are some rows of activations, and the layer's `padding_top` is what stands above these.
 ///
 /// A kind that [`LayerKind::is_last`] has another type of result: see [`run_last`]; here it writes nothing.
 // Not inlined, because a board compiles what surrounds it for size.
@@ -83,10 +85,15 @@ pub fn run(model: &Model<'_>, layer: &Layer, operands: Operands<'_>) {
         values.iter_mut().zip(input.data).for_each(|(value, &input)| *value = input);
     }
     match layer.kind {
-        LayerKind::Convolution => selected::convolution(windowed(model, layer, input, values)),
-        LayerKind::Depthwise => selected::depthwise(windowed(model, layer, input, values)),
+        LayerKind::Convolution => {
+            selected::convolution(windowed(model, layer, input, ViewMut { shape: output.shape, data: values }));
+        }
+        LayerKind::Depthwise => {
+            selected::depthwise(windowed(model, layer, input, ViewMut { shape: output.shape, data: values }));
+        }
         LayerKind::MaxPool => {
-            let Windowed { input, window, range, output, .. } = windowed(model, layer, input, values);
+            let output = ViewMut { shape: output.shape, data: values };
+            let Windowed { input, window, range, output, .. } = windowed(model, layer, input, output);
             selected::max_pool(MaxPool { input, window, range, output });
         }
         LayerKind::Pointwise => {
@@ -153,7 +160,7 @@ pub fn run_last(model: &Model<'_>, layer: &Layer, input: &[i8], output: &mut [i1
     }
 }
 
-fn windowed<'a>(model: &Model<'a>, layer: &Layer, input: View<'a>, values: &'a mut [i8]) -> Windowed<'a> {
+fn windowed<'a>(model: &Model<'a>, layer: &Layer, input: View<'a>, output: ViewMut<'a>) -> Windowed<'a> {
     Windowed {
         input,
         input_zero_point: model.tensor(layer.input).zero_point,
@@ -161,6 +168,6 @@ fn windowed<'a>(model: &Model<'a>, layer: &Layer, input: View<'a>, values: &'a m
         groups: layer.groups,
         parameters: Parameters::of(model, layer),
         range: OutputRange::of(model, layer),
-        output: ViewMut { shape: model.tensor(layer.output).shape, data: values },
+        output,
     }
 }

@@ -135,7 +135,7 @@ impl Writer {
 
 fn record(tensor: &LoweredTensor, arena_offset: u32) -> [u8; TENSOR_BYTES] {
     let Quantization { scale, zero_point, width } = tensor.quantization;
-    Tensor { shape: tensor.shape, arena_offset, width, zero_point, scale }.encode()
+    Tensor { shape: tensor.shape, arena_offset, width, zero_point, scale, rows_kept: 0 }.encode()
 }
 
 /// Pixel value → int8, the same for red, green and blue.

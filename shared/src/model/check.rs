@@ -1,5 +1,6 @@
 //! The one check of a model: after it, no offset, shape or sum can surprise the code that runs the layers.
 
+use super::arena;
 use super::layer::MAX_FAN_IN;
 use super::layer_kind::{LOOKUP_ENTRIES, MEAN_ENTRIES, greatest_power};
 use super::pairs;
@@ -18,7 +19,7 @@ pub(super) fn check(model: &Model<'_>) -> Result<(), ModelError> {
     sections(model)?;
     tensors(model)?;
     (0..model.header.layer_count).try_for_each(|index| layer(model, index))?;
-    arena(model)?;
+    arena::check(model)?;
     ends(model)
 }
 
@@ -60,7 +61,10 @@ fn tensors(model: &Model<'_>) -> Result<(), ModelError> {
         let tensor = model.tensor(index);
         let start = model.header.tensors_offset as usize + usize::from(index) * TENSOR_BYTES;
         let placed = if index == last {
-            tensor.arena_offset == OUTSIDE_ARENA && tensor.zero_point == 0 && tensor.width == Width::Eight
+            tensor.arena_offset == OUTSIDE_ARENA
+                && tensor.zero_point == 0
+                && tensor.width == Width::Eight
+                && tensor.rows_kept == 0
         } else {
             // The arena's length has 32 bits, so that lengths can be computed in `usize` on every target.
             let end = u64::from(tensor.arena_offset) + tensor.bytes();
@@ -221,40 +225,6 @@ fn mean_table(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelE
         return Err(ModelError::Accumulator { layer: index });
     }
     Ok(())
-}
-
-/// No layer writes over an activation that it or a later layer reads; but an activation that it alone still needs, as
-/// its first input and nothing else, may give its place to the result.
-fn arena(model: &Model<'_>) -> Result<(), ModelError> {
-    // One more than the number of the last layer that reads an activation.
-    let mut read_until = [0; MAX_LAYERS];
-    for (index, layer) in (1..).zip(model.layers()) {
-        layer.inputs().for_each(|input| read_until[usize::from(input)] = index);
-    }
-    // The raw embedding, which the last layer writes, lies elsewhere.
-    for index in 0..model.header.layer_count - 1 {
-        let layer = model.layer(index);
-        let output = model.tensor(index + 1);
-        let gives_its_place = |number: u16, tensor: &Tensor| {
-            layer.kind.is_in_place()
-                && number == layer.input
-                && read_until[usize::from(number)] == index + 1
-                && layer.inputs().filter(|&input| input == number).count() == 1
-                && tensor.arena_offset == output.arena_offset
-                && tensor.width == output.width
-        };
-        let kept = (0..=index).filter(|&number| read_until[usize::from(number)] > index);
-        let mut kept = kept.map(|number| (number, model.tensor(number)));
-        if kept.any(|(number, tensor)| overlap(&tensor, &output) && !gives_its_place(number, &tensor)) {
-            return Err(ModelError::Arena { layer: index });
-        }
-    }
-    Ok(())
-}
-
-fn overlap(a: &Tensor, b: &Tensor) -> bool {
-    let (a, b) = (a.range(), b.range());
-    a.start < b.end && b.start < a.end
 }
 
 /// The first activation is the picture, the last one the embedding.

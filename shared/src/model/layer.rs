@@ -1,7 +1,7 @@
 //! One layer of the network: which kernel runs on which activations with which constants.
 
-use super::LayerKind;
 use super::record::{array, put, u16_at, u32_at};
+use super::{LayerKind, Span};
 use crate::tensor::Shape;
 
 /// Length of a layer's record.
@@ -61,6 +61,10 @@ pub struct Layer {
     /// Multiplier of the summand ([`LayerKind::PointwiseAdd`], [`LayerKind::ChannelScaleAdd`]) or of the second input
     /// ([`LayerKind::Concat`]; [`LayerKind::Add`] where there are 16 bits).
     pub second_multiplier: i32,
+    /// How many layers, from this one on, run together as a [`super::Chain`]; 0: this one is alone, or not the first.
+    pub chain: u16,
+    /// How many rows of the last one's result the chain that begins here computes at a time; 0 elsewhere.
+    pub band: u16,
 }
 
 impl Layer {
@@ -91,12 +95,19 @@ impl Layer {
             bias: 0,
             multiplier: 0,
             second_multiplier: 0,
+            chain: 0,
+            band: 0,
         }
     }
 
     /// The numbers of the activations that it reads.
     pub fn inputs(&self) -> impl Iterator<Item = u16> + use<> {
         [self.input, self.second_input, self.third_input].into_iter().take(self.kind.input_count())
+    }
+
+    /// The chain that begins with this layer, whose number is `index`.
+    pub fn span(&self, index: u16) -> Span {
+        Span { first: index, layers: self.chain, band: self.band }
     }
 
     /// Products summed into one accumulator of a kind that has weights, which it applies to `input`.
@@ -138,12 +149,14 @@ impl Layer {
             bias: i32::from_le_bytes(array(&record, 36)),
             multiplier: i32::from_le_bytes(array(&record, 40)),
             second_multiplier: i32::from_le_bytes(array(&record, 48)),
+            chain: u16_at(&record, 52),
+            band: u16_at(&record, 54),
         }
     }
 
     /// Whether a record has a known kind and zeros where nothing is defined.
     pub(super) fn is_known(record: &[u8; LAYER_BYTES]) -> bool {
-        let reserved = record[52..60].iter().chain([&record[1], &record[13]]);
+        let reserved = record[56..60].iter().chain([&record[1], &record[13]]);
         usize::from(record[0]) < LayerKind::ALL.len() && reserved.copied().all(|b| b == 0)
     }
 
@@ -168,6 +181,8 @@ impl Layer {
         put(&mut record, 44, &self.third_input.to_le_bytes());
         put(&mut record, 46, &self.groups.to_le_bytes());
         put(&mut record, 48, &self.second_multiplier.to_le_bytes());
+        put(&mut record, 52, &self.chain.to_le_bytes());
+        put(&mut record, 54, &self.band.to_le_bytes());
         put(&mut record, 60, &self.wide_low.to_le_bytes());
         put(&mut record, 62, &self.wide_high.to_le_bytes());
         record

@@ -106,6 +106,20 @@ impl LayerKind {
         )
     }
 
+    /// Whether some rows of its result need only some rows of what it reads, so that it can be part of a chain.
+    pub const fn is_by_rows(self) -> bool {
+        !self.is_last() && !matches!(self, Self::GlobalAveragePool | Self::GeneralizedMeanPool)
+    }
+
+    /// Which of its inputs is a gate, of which it needs everything for each row.
+    pub const fn gate(self) -> Option<usize> {
+        match self {
+            Self::ChannelScale => Some(1),
+            Self::ChannelScaleAdd => Some(2),
+            _ => None,
+        }
+    }
+
     /// Whether it makes the raw embedding: the last layer is of such a kind, and no other.
     pub const fn is_last(self) -> bool {
         matches!(self, Self::FullyConnected | Self::Widen)

@@ -1,7 +1,7 @@
 //! The `.deja` file: a quantized network that a camera reads in place from flash.
 //!
 //! ```text
-//! header (128 bytes) · tensors (16 each) · layers (64 each) · preprocessing (3 × 256) · weights, tables, biases and
+//! header (128 bytes) · tensors (20 each) · layers (64 each) · preprocessing (3 × 256) · weights, tables, biases and
 //! multipliers (each array aligned to 16) · golden pairs
 //! ```
 //! All numbers are little-endian, all offsets count from the start of the file, every reserved byte is zero.
@@ -9,6 +9,8 @@
 //! it returns can be walked without further checks, whatever bytes it was given. The host's `quantize::emit` writes
 //! what stands here, with the `encode` functions beside each reader.
 
+mod arena;
+mod chain;
 mod check;
 mod error;
 mod header;
@@ -19,6 +21,8 @@ mod record;
 mod tensor;
 mod wide;
 
+pub use arena::{Layout, MAX_CHAIN_ROWS, is_safe};
+pub use chain::{Chain, MAX_CHAIN, Run, Span};
 pub use check::MAX_LAYERS;
 pub use error::ModelError;
 pub use header::{HEADER_BYTES, Header, MAGIC, NAME_BYTES, VERSION};
@@ -124,6 +128,16 @@ impl<'a> Model<'a> {
     /// Whether a layer reads or writes an activation of 16 bits.
     pub fn is_wide(&self, layer: &Layer) -> bool {
         layer.inputs().chain([layer.output]).any(|number| self.tensor(number).width == Width::Sixteen)
+    }
+
+    /// The chain that begins with layer number `index`, at its start; `None` where that runs by itself.
+    pub fn chain(&self, index: u16) -> Option<Chain> {
+        let activation = |number| {
+            let tensor = self.tensor(number);
+            (tensor.shape, tensor.rows_kept > 0)
+        };
+        let span = Some(self.layer(index).span(index)).filter(|span| span.layers > 0)?;
+        Chain::new(span, |index| self.layer(index), activation)
     }
 
     /// The weights or the lookup table of a layer; empty where it has none. Layouts stand at [`LayerKind`].
