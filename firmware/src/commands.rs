@@ -161,6 +161,7 @@ fn dispatch<B: Board>(
         Id::Enroll => call::<endpoint::Enroll>(payload, writer, |enroll| camera.enroll(&enroll.name)),
         Id::Identify => call::<endpoint::Identify>(payload, writer, |_| camera.identify()),
         Id::Verify => call::<endpoint::Verify>(payload, writer, |_| camera.verify()),
+        Id::Profile => call::<endpoint::Profile>(payload, writer, |profile| camera.profile(profile.skip)),
         Id::ListIdentities => call::<endpoint::ListIdentities>(payload, writer, |list| Ok(camera.list(list.skip))),
         Id::RemoveIdentity => {
             call::<endpoint::RemoveIdentity>(payload, writer, |remove| camera.remove(remove.identity).map(|()| Nothing))

@@ -16,6 +16,7 @@ pub mod import;
 pub mod loss;
 pub mod mining;
 pub mod network;
+pub mod profile;
 pub mod progress;
 pub mod projection;
 pub mod quantize;

@@ -3,6 +3,7 @@
 pub mod chained;
 pub mod constants;
 pub mod fuzz;
+pub mod instructions;
 pub mod model;
 pub mod native;
 pub mod parity;

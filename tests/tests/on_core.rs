@@ -1,21 +1,18 @@
 //! The kernels on the emulated cores themselves: the reference's bits, and no more instructions than before.
 //!
-//! Counts under QEMU are exact, so `golden/instructions.csv` holds them for every machine; a rise over 2 % fails. After a
-//! change that is meant to alter them, `DEJA_BLESS=1` writes the table anew. Where the emulator or the compiler's target
+//! Counts under QEMU are exact, so `golden/instructions.csv` holds them for every machine; a rise over 2 % fails. Where the emulator or the compiler's target
 //! is missing, the tests say so and pass, except in continuous integration (the environment has `CI`).
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
 use deja::simulator::qemu::QemuError;
 use deja::simulator::{Program, build, machine};
+use deja_tests::instructions::{self, Table, parse};
 
 /// Cases of each operator on each machine.
 const CASES: u32 = 400;
-/// A count may rise by one part in this many.
-const PART: u64 = 50;
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/instructions.csv");
 
 /// Instructions for a hundred multiply-accumulates (or values) that a Cortex-M4 may take, by the beginning of a case's
@@ -67,49 +64,7 @@ fn instructions_do_not_rise() {
         }
     }
     within_budgets(&found);
-    if std::env::var_os("DEJA_BLESS").is_some() {
-        return std::fs::write(TABLE, text(&found)).unwrap();
-    }
-    let text = std::fs::read_to_string(TABLE).unwrap();
-    let stored: Table = text.lines().skip(1).map(entry).collect();
-    assert_eq!(stored.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>(), "write {TABLE} anew: DEJA_BLESS=1");
-    let risen = found.iter().filter(|(case, count)| {
-        let before = stored[*case].instructions;
-        count.instructions > before + before / PART
-    });
-    let risen: Vec<_> = risen.map(|(case, count)| (case, stored[case], count)).collect();
-    assert!(risen.is_empty(), "instructions have risen over 2 %: {risen:#?}");
-}
-
-/// What a case takes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Count {
-    /// Multiply-accumulates, or values where an operator has none.
-    macs: u64,
-    instructions: u64,
-}
-
-/// By machine and case.
-type Table = BTreeMap<(String, String), Count>;
-
-fn parse(line: &str) -> (String, Count) {
-    let mut fields = line.rsplitn(3, ',');
-    let mut number = || fields.next().unwrap().parse().unwrap_or_else(|_| panic!("{line}"));
-    let (instructions, macs) = (number(), number());
-    (fields.next().unwrap().to_owned(), Count { macs, instructions })
-}
-
-fn entry(line: &str) -> ((String, String), Count) {
-    let (machine, rest) = line.split_once(',').unwrap();
-    let (case, count) = parse(rest);
-    ((machine.to_owned(), case), count)
-}
-
-fn text(table: &Table) -> String {
-    let line = |((machine, case), count): (&(String, String), &Count)| {
-        format!("{machine},{case},{},{}\n", count.macs, count.instructions)
-    };
-    "machine,case,multiply_accumulates,instructions\n".to_owned() + &table.iter().map(line).collect::<String>()
+    instructions::check(&found, Path::new(TABLE));
 }
 
 fn within_budgets(found: &Table) {

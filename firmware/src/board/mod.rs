@@ -25,6 +25,14 @@ pub trait Board {
     type Indicator: Indicator;
     /// Where pictures come from.
     type Sensor: Sensor;
+
+    /// Marks the part of the stack that is not in use, for [`Board::stack_bytes`]. Does nothing on a board that cannot.
+    fn mark_stack() {}
+
+    /// How deep the stack was at its deepest since it was marked, in bytes; 0 on a board that does not know.
+    fn stack_bytes() -> u32 {
+        0
+    }
 }
 
 /// The parts of a board, each on its own, so that a model may be read from flash while the clock runs.
@@ -58,8 +66,21 @@ pub trait Flash: NorFlash {
 
 /// Time since the start.
 pub trait Clock {
+    /// Whether the [`Clock::ticks`] are cycles of the processor.
+    const TICKS_ARE_CYCLES: bool = false;
+
     /// Microseconds since the start; never goes back.
     fn micros(&mut self) -> u64;
+
+    /// The finest time there is, since the start; never goes back.
+    fn ticks(&mut self) -> u64 {
+        self.micros()
+    }
+
+    /// How many ticks a second has.
+    fn ticks_per_second(&self) -> u32 {
+        1_000_000
+    }
 }
 
 /// What a person should see.

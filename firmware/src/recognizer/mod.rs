@@ -1,12 +1,13 @@
 //! What a camera can do for whoever asks: take a model and a picture, embed, enroll, identify, remember.
 //!
 //! The endpoints of the protocol ([`commands`](crate::commands)) and the sensor ([`camera`](crate::camera)) both come
-//! here. The work on pictures is in `picture`, that on the gallery in `enrollment`, the proof of a model in `parity`; every
-//! change of the gallery or of a setting is in flash before it is answered, or it did not happen.
+//! here. The work on pictures is in `picture`, that on the gallery in `enrollment`, the proof of a model in `parity`, its
+//! measurement in `profile`; every change of the gallery or of a setting is in flash before it is answered, or it did not happen.
 
 mod enrollment;
 mod parity;
 mod picture;
+mod profile;
 
 use deja_shared::model::{self, Model};
 use deja_shared::protocol::messages::{Capabilities, ModelCommitted, ModelSummary, Name, Statistics};

@@ -25,6 +25,15 @@ pub(super) fn elapsed(from: u64, to: u64) -> u32 {
     u32::try_from(to.saturating_sub(from)).unwrap_or(u32::MAX)
 }
 
+/// What the camera answers when there is no embedding; `too_large` where the picture does not fit.
+pub(super) fn refusal(error: EmbedError, too_large: Refusal) -> Refusal {
+    match error {
+        EmbedError::Blank => Refusal::Blank,
+        EmbedError::Picture { .. } => too_large,
+        EmbedError::Arena { needed, found } => Refusal::ArenaTooSmall { needed, capacity: found as u32 },
+    }
+}
+
 impl<B: Board> Recognizer<'_, B> {
     /// Greatest picture, in bytes; a picture of exactly the model's input size may be larger.
     pub fn picture_capacity(&self) -> u32 {
@@ -112,11 +121,7 @@ impl<B: Board> Recognizer<'_, B> {
             image::resize(picture, size.sides(), scaled, input.sides()).map_err(|_| too_large)?;
             scaled
         };
-        embedder::embed(&model, picture, self.buffers.arena).map_err(|error| match error {
-            EmbedError::Blank => Refusal::Blank,
-            EmbedError::Picture { .. } => too_large,
-            EmbedError::Arena { needed, found } => Refusal::ArenaTooSmall { needed, capacity: found as u32 },
-        })
+        embedder::embed(&model, picture, self.buffers.arena).map_err(|error| refusal(error, too_large))
     }
 
     /// Forgets the picture.

@@ -1,10 +1,13 @@
-//! `deja bench`: the project's own benchmarks on this computer.
+//! `deja bench`: the project's own benchmarks, on this computer and on emulated boards.
 
+use super::cost::{self, Chips, emulated_boards};
 use super::{Context, parse_size};
 use crate::loss::bench as loss;
 use crate::network::bench::{self, Speed, Workload};
 use crate::network::{Graph, Role};
+use crate::profile;
 use crate::quantize::{self, Int8Model};
+use crate::simulator::machine::Board;
 use crate::training::optimizer::{Optimizer, OptimizerSettings};
 use crate::ui::{Align, Table};
 use deja_firmware::gallery::{Gallery, MAX_IDENTITIES, MAX_TEMPLATES};
@@ -21,9 +24,10 @@ const EXAMPLES: &str = "EXAMPLES:
   deja bench embed --network mobilenet_v2_0.35 --input 128x64
   deja bench embed --model model.deja --threads 1
   deja bench match --json match.json
-  deja bench loss --batch 256 --dimension 128";
+  deja bench loss --batch 256 --dimension 128
+  deja bench device --network mobilenet_v1_0.25 --input 96x96 --board mps3-an547";
 
-/// Measures how fast this computer trains, embeds and matches
+/// Measures how fast this computer trains, embeds and matches, and what networks cost a camera
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -64,6 +68,20 @@ enum What {
         /// Batches that are measured
         #[arg(long, default_value_t = 20)]
         steps: usize,
+    },
+    /// A network with random weights on an emulated board, as `deja profile` shows it
+    Device {
+        /// Network
+        #[arg(long, default_value = "mobilenet_v1_0.25")]
+        network: String,
+        /// Height and width of a picture
+        #[arg(long, value_name = "HxW", default_value = "96x96", value_parser = parse_size)]
+        input: [usize; 2],
+        /// Emulated board (needs QEMU)
+        #[arg(long, default_value = "mps2-an386", value_parser = emulated_boards())]
+        board: &'static Board,
+        #[command(flatten)]
+        chips: Chips,
     },
 }
 
@@ -126,6 +144,11 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
             let workload =
                 loss::Workload { batch: (*batch).max(1), dimension: (*dimension).max(1), steps: (*steps).max(1) };
             charge(workload, context)
+        }
+        What::Device { network, input, board, chips } => {
+            let file = profile::random_model(network, *input, context.progress())?;
+            let profile = profile::emulated(board, &file.model())?;
+            cost::show(&profile, Some(*board), *chips, context)
         }
     }
 }

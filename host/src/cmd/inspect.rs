@@ -4,9 +4,10 @@ use super::Context;
 use super::memory_map::MemoryMap;
 use crate::device::cosine;
 use crate::hexadecimal::hexadecimal;
+use crate::profile::macs;
 use crate::quantize::Int8Model;
 use crate::ui::{Align, Table};
-use deja_shared::model::{Layer, LayerKind, Model};
+use deja_shared::model::{Layer, Model};
 use deja_shared::tensor::Shape;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -149,11 +150,4 @@ impl Row {
             weights_bytes: layer.weights_bytes,
         }
     }
-}
-
-/// Multiply-accumulates: every weight once for each output position; a layer without weights has none.
-fn macs(model: &Model<'_>, layer: &Layer) -> u64 {
-    let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
-    let fan_in = if layer.kind.has_weights() { layer.fan_in(model.tensor(read).shape) } else { 0 };
-    u64::from(fan_in) * model.tensor(layer.output).shape.len()
 }

@@ -7,6 +7,7 @@
 mod adapt;
 mod bench;
 mod context;
+mod cost;
 mod demo;
 mod device;
 mod enroll;
@@ -19,6 +20,7 @@ mod inspect;
 mod memory_map;
 mod mine;
 mod model;
+mod profile;
 mod quantize;
 mod sighting;
 mod simulate;
@@ -63,6 +65,7 @@ enum Verb {
     Export(export::Args),
     Quantize(quantize::Args),
     Inspect(inspect::Args),
+    Profile(profile::Args),
     Simulate(simulate::Args),
     Flash(flash::Args),
     Verify(verify::Args),
@@ -98,6 +101,7 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
         Verb::Export(args) => export::run(args, &context),
         Verb::Quantize(args) => quantize::run(args, &context),
         Verb::Inspect(args) => inspect::run(args, &context),
+        Verb::Profile(args) => profile::run(args, &context),
         Verb::Simulate(args) => simulate::run(args, &context),
         Verb::Flash(args) => flash::run(args, &context),
         Verb::Verify(args) => verify::run(args, &context),

@@ -200,7 +200,8 @@ fn keep(events: &mut VecDeque<Event>, frame: &Frame<'_>) {
 /// What embeds a picture, or erases or verifies flash.
 fn is_slow(endpoint: u8) -> bool {
     use EndpointId::{
-        ClearGallery, Embed, Enroll, Identify, ModelBegin, ModelCommit, Recover, RemoveIdentity, Verify, WriteTemplate,
+        ClearGallery, Embed, Enroll, Identify, ModelBegin, ModelCommit, Profile, Recover, RemoveIdentity, Verify,
+        WriteTemplate,
     };
     matches!(
         EndpointId::from_number(endpoint),
@@ -210,6 +211,7 @@ fn is_slow(endpoint: u8) -> bool {
                 | Identify
                 | ModelBegin
                 | ModelCommit
+                | Profile
                 | Recover
                 | ClearGallery
                 | RemoveIdentity

@@ -16,6 +16,7 @@ mod golden;
 pub mod graph;
 pub mod interpreter;
 pub mod inverted_residual;
+pub mod mobilenet_v1;
 pub mod mobilenet_v2;
 pub mod osnet;
 pub mod pooling;
@@ -24,13 +25,15 @@ pub use deja_nano::DejaNano;
 pub use engine::{Engine, Gradients, Outputs};
 pub use float_model::FloatModel;
 pub use graph::{Activation, Graph, Node, NodeId, Operator, Parameter, ParameterId, Role, Shape};
+pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;
 pub use osnet::OsNet;
 pub use pooling::Pool;
 
 /// The names [`by_name`] knows.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "deja_nano",
+    "mobilenet_v1_0.25",
     "mobilenet_v2_0.25",
     "mobilenet_v2_0.35",
     "mobilenet_v2_0.5",
@@ -102,11 +105,15 @@ pub fn by_name(name: &str, input: [usize; 2], embedding: usize, seed: u64) -> Re
         let [height, width] = input;
         return Err(NetworkError::TooSmall { name: name.into(), least: osnet::LEAST_EXTENT, height, width });
     }
-    let width =
-        || base.trim_start_matches("osnet_x").trim_start_matches("mobilenet_v2_").parse().map_err(|_| unknown());
+    let width = || {
+        let families = ["osnet_x", "mobilenet_v1_", "mobilenet_v2_"];
+        let width = families.iter().find_map(|family| base.strip_prefix(family)).unwrap_or_default();
+        width.parse().map_err(|_| unknown())
+    };
     let mut graph = match base {
         "deja_nano" => DejaNano { input, embedding, pool }.build(seed),
         _ if base.starts_with("osnet") => OsNet { width: width()?, input, embedding, pool }.build(seed),
+        _ if base.starts_with("mobilenet_v1") => MobileNetV1 { width: width()?, input, embedding, pool }.build(seed),
         _ => MobileNetV2 { width: width()?, input, embedding, pool }.build(seed),
     };
     graph.name = name.into();

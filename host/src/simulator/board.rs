@@ -39,6 +39,14 @@ impl Clock for WallClock {
     fn micros(&mut self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+
+    fn ticks(&mut self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        1_000_000_000
+    }
 }
 
 /// What a board keeps in static memory.

@@ -3,6 +3,9 @@
 /// Length of the flash that keeps models and gallery, the same on every board.
 pub const STORE_BYTES: usize = 1792 << 10;
 
+/// Bytes of one of the two snapshots of gallery and settings in it ([`deja_firmware::board::Board::SNAPSHOT_BYTES`]).
+pub const SNAPSHOT_BYTES: u32 = 72 << 10;
+
 /// Every board, one for each kind of processor.
 pub static BOARDS: [Board; 4] = [
     Board { name: "mps2-an386", core: "Cortex-M4", target: V7, target_cpu: None, memory_bytes: 16 << 20 },
@@ -26,13 +29,19 @@ pub struct Board {
     /// The processor to compile for, where it has instructions that the target alone does not promise.
     pub target_cpu: Option<&'static str>,
     /// Length of the memory that the emulator maps the flash's file to: it takes all of the machine's memory and no less.
-    pub(super) memory_bytes: u64,
+    memory_bytes: u64,
 }
 
 impl Board {
     /// The package of its firmware.
     pub fn package(&self) -> String {
         format!("deja-board-{}", self.name)
+    }
+
+    /// Length of the file that holds the flash: it stands for all of the machine's memory, of which the flash is the first
+    /// [`STORE_BYTES`].
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use super::machine::{Board, STORE_BYTES};
 
 const EMULATOR: &str = "qemu-system-arm";
+/// What an instruction takes where instructions are counted: 2⁵ ns (`-icount shift=5`).
+pub const INSTRUCTION_NANOSECONDS: u64 = 1 << 5;
 /// How long the emulator may take until its link listens.
 const START: Duration = Duration::from_secs(10);
 /// Erased flash is written to a new file in pieces of this size.
@@ -77,6 +79,18 @@ impl Qemu {
     /// # Errors
     /// [`QemuError`] says what is missing.
     pub fn start(board: &Board, firmware: &Path, flash: &Path) -> Result<Self, QemuError> {
+        Self::launch(board, firmware, flash, &[])
+    }
+
+    /// The same, in a virtual time in which every instruction takes [`INSTRUCTION_NANOSECONDS`].
+    ///
+    /// # Errors
+    /// [`QemuError`] says what is missing.
+    pub fn start_counting(board: &Board, firmware: &Path, flash: &Path) -> Result<Self, QemuError> {
+        Self::launch(board, firmware, flash, &["-icount", "shift=5,sleep=off"])
+    }
+
+    fn launch(board: &Board, firmware: &Path, flash: &Path, time: &[&str]) -> Result<Self, QemuError> {
         prepare_flash(board, flash).map_err(|error| QemuError::Flash { path: flash.to_path_buf(), error })?;
         let address = free_address().map_err(|error| QemuError::Start(error.to_string()))?;
         let mut emulator = Command::new(EMULATOR);
@@ -88,7 +102,7 @@ impl Qemu {
             address.port()
         ));
         emulator.args(["-serial", "chardev:link", "-display", "none", "-monitor", "none", "-nic", "none"]);
-        emulator.args(["-semihosting-config", "enable=on,target=native"]).arg("-kernel").arg(firmware);
+        emulator.args(time).args(["-semihosting-config", "enable=on,target=native"]).arg("-kernel").arg(firmware);
         emulator.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let child = emulator.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => QemuError::NoEmulator,
@@ -133,7 +147,7 @@ impl Drop for Qemu {
 /// A comma in a path is doubled in the emulator's options.
 fn memory(board: &Board, flash: &Path) -> String {
     let path = flash.display().to_string().replace(',', ",,");
-    format!("memory-backend-file,id=store,size={},mem-path={path},share=on", board.memory_bytes)
+    format!("memory-backend-file,id=store,size={},mem-path={path},share=on", board.memory_bytes())
 }
 
 /// Makes a file of erased flash, unless there is a file of the right length.
@@ -144,12 +158,12 @@ fn prepare_flash(board: &Board, path: &Path) -> io::Result<()> {
             let erased = [0xff; PIECE];
             (0..STORE_BYTES / PIECE).try_for_each(|_| file.write_all(&erased))?;
             // The rest of the emulated memory is not used, and takes no room in most file systems.
-            file.set_len(board.memory_bytes)
+            file.set_len(board.memory_bytes())
         }
-        length if length == board.memory_bytes => Ok(()),
+        length if length == board.memory_bytes() => Ok(()),
         length => Err(io::Error::new(
             io::ErrorKind::InvalidData,
-            format!("is {length} bytes long, but the flash of {} has {}", board.name, board.memory_bytes),
+            format!("is {length} bytes long, but the flash of {} has {}", board.name, board.memory_bytes()),
         )),
     }
 }

@@ -74,6 +74,8 @@ table! {
     20 Identify: Nothing => Identified;
     /// Checks the model that runs from end to end and embeds its golden pictures; the older one runs where that fails.
     21 Verify: Nothing => Certificate;
+    /// Embeds the model's first golden picture and answers what each layer takes.
+    22 Profile: Profile => Profiled;
     /// One page of the identities.
     32 ListIdentities: ListIdentities => GalleryPage;
     /// Forgets an identity.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_NAME, PAGE};
+use super::{MAX_NAME, PAGE, PROFILE_PAGE};
 use crate::embedding::Embedding;
 use crate::model::Fingerprint;
 use crate::protocol::refusal::Refusal;
@@ -212,6 +212,39 @@ pub struct Identified {
     pub threshold: i16,
     /// Time from picture to decision.
     pub microseconds: u32,
+}
+
+/// Asks what the layers of the model take, a page of them at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// How many layers to pass over.
+    pub skip: u16,
+}
+
+/// What one layer takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LayerTicks {
+    /// Time in ticks of the camera's clock; what reading the clock takes is subtracted.
+    pub ticks: u32,
+    /// How deep the whole stack was at its deepest, in bytes; 0 where the board does not know.
+    pub stack_bytes: u32,
+}
+
+/// What embedding a picture takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profiled {
+    /// The model that was measured.
+    pub fingerprint: Fingerprint,
+    /// Ticks of the camera's clock in a second.
+    pub ticks_per_second: u32,
+    /// Whether each is a cycle of the processor.
+    pub ticks_are_cycles: bool,
+    /// Ticks of the whole way from the picture in the model's size to its embedding, the clock not looked at meanwhile.
+    pub ticks: u64,
+    /// Layers of the whole model.
+    pub total: u16,
+    /// These ones.
+    pub layers: heapless::Vec<LayerTicks, PROFILE_PAGE>,
 }
 
 /// Asks for a page of identities.

@@ -27,5 +27,7 @@ pub const MAX_CHUNK: usize = 2048;
 pub const MAX_PAYLOAD: usize = MAX_CHUNK + 64;
 /// Greatest length of an identity's name, in bytes of UTF-8.
 pub const MAX_NAME: usize = 32;
+/// Layers in one page of a profile.
+pub const PROFILE_PAGE: usize = 128;
 /// Identities in one page of the gallery's list.
 pub const PAGE: usize = 16;

@@ -19,7 +19,7 @@ static TURNS: AtomicU32 = AtomicU32::new(0);
 
 /// SysTick, counted on beyond its 24 bits.
 pub struct CoreClock {
-    ticks_per_microsecond: u64,
+    hertz: u32,
 }
 
 impl CoreClock {
@@ -30,10 +30,12 @@ impl CoreClock {
         timer.clear_current();
         timer.enable_counter();
         timer.enable_interrupt();
-        Self { ticks_per_microsecond: u64::from(hertz / 1_000_000) }
+        Self { hertz }
     }
 
-    fn ticks(&self) -> u64 {
+    // Not inlined, so that every reading takes the same.
+    #[inline(never)]
+    fn count() -> u64 {
         free(|_| {
             let turns = TURNS.load(Ordering::Relaxed);
             let value = SYST::get_current();
@@ -54,7 +56,17 @@ fn SysTick() {
 }
 
 impl Clock for CoreClock {
+    const TICKS_ARE_CYCLES: bool = true;
+
     fn micros(&mut self) -> u64 {
-        self.ticks() / self.ticks_per_microsecond
+        Self::count() / u64::from(self.hertz / 1_000_000)
+    }
+
+    fn ticks(&mut self) -> u64 {
+        Self::count()
+    }
+
+    fn ticks_per_second(&self) -> u32 {
+        self.hertz
     }
 }

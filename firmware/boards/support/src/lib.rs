@@ -10,6 +10,7 @@ mod fault;
 mod led;
 mod nor;
 mod register;
+mod stack;
 mod uart;
 
 use core::marker::PhantomData;
@@ -87,6 +88,14 @@ impl<M: Machine> Board for Emulated<M> {
     type Clock = CoreClock;
     type Indicator = Lamps<Led, Led>;
     type Sensor = NoSensor;
+
+    fn mark_stack() {
+        stack::paint();
+    }
+
+    fn stack_bytes() -> u32 {
+        stack::depth()
+    }
 }
 
 /// Is a camera for ever.
