@@ -66,6 +66,6 @@ mod tests {
     fn a_quarter_of_its_width_does_the_work_of_the_published_backbone() {
         let graph = MobileNetV1 { width: 0.25, input: [96, 96], embedding: 128, pool: Pool::Average }.build(0);
         let head = 256 * 128;
-        assert_eq!(graph.macs() as u64 - head, 7_489_152);
+        assert_eq!(graph.macs() - head, 7_489_152);
     }
 }
