@@ -152,20 +152,27 @@ impl Quantized {
         emit::set_threshold(&mut self.bytes, threshold)
     }
 
-    /// The same network in the same order with the results of these layers in 16 bits. `pictures` are those that it was
-    /// calibrated with; its weights are rounded and its biases corrected anew.
+    /// The least and the greatest value of every node over `pictures`, which [`Quantized::widened`] takes.
+    ///
+    /// # Errors
+    /// As [`calibrate::calibrate`].
+    pub fn bounds(&self, pictures: &[u8], progress: &dyn Progress) -> Result<Vec<Range>, QuantizeError> {
+        calibrate::calibrate(&self.graph, pictures, Method::MinMax, progress)
+    }
+
+    /// The same network in the same order with the results of these layers in 16 bits, between these [`Quantized::bounds`].
+    /// `pictures` are those that it was calibrated with; its weights are rounded and its biases corrected anew.
     ///
     /// # Errors
     /// [`QuantizeError::NotWide`] for a layer that cannot; what the steps from 3 on report.
     pub fn widened(
         &self,
-        layers: &[String],
+        (layers, bounds): (&[String], &[Range]),
         pictures: &[u8],
         settings: &Settings,
         progress: &dyn Progress,
     ) -> Result<Self, QuantizeError> {
-        let bounds = calibrate::calibrate(&self.graph, pictures, Method::MinMax, progress)?;
-        finish(self.placed().widened(layers, &bounds)?, pictures, (settings, None), progress)
+        finish(self.placed().widened(layers, bounds)?, pictures, (settings, None), progress)
     }
 
     fn placed(&self) -> Placed {

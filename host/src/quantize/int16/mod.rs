@@ -92,6 +92,7 @@ pub(super) fn choose(
     };
     let Some(reason) = wanted else { return Ok(Chosen { quantized: int8, verdict, widening: None }) };
     let costs = sensitivity(&int8, judges.compared, judges.progress)?;
+    let bounds = int8.bounds(pictures, judges.progress)?;
     let (names, mut count) = match request.int16 {
         Int16::Layers(names) => (names.to_vec(), names.len()),
         _ => (ranked(&int8, &costs), 1),
@@ -99,7 +100,8 @@ pub(super) fn choose(
     let alone = (int8.plan.bytes, verdict.gate.as_ref().map(|gate| gate.map_loss), verdict.fidelity.mean_cosine);
     let mut best = Chosen { quantized: int8.clone(), verdict, widening: None };
     while (1..=names.len()).contains(&count) {
-        let quantized = int8.widened(&names[..count], pictures, &request.settings, judges.progress)?;
+        let wide = (&names[..count], &bounds[..]);
+        let quantized = int8.widened(wide, pictures, &request.settings, judges.progress)?;
         let verdict = judges.judge(&quantized)?;
         let failure = verdict.shortfall(request.budget);
         if reason == Reason::Asked || failure <= best.verdict.shortfall(request.budget) / 2.0 {

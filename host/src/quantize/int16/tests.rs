@@ -117,7 +117,8 @@ fn follows_closely(graph: &Graph) {
     let settings = Settings::plain();
     let int8 = quantize(graph, &pixels, &settings, &Silent).expect("a model");
     let names: Vec<String> = int8.placed().candidates().map(|(name, _)| name.to_owned()).collect();
-    let wide = int8.widened(&names, &pixels, &settings, &Silent).expect("a model");
+    let bounds = int8.bounds(&pixels, &Silent).expect("bounds");
+    let wide = int8.widened((&names, &bounds), &pixels, &settings, &Silent).expect("a model");
     assert!(names.len() * 2 > int8.lowered.layers.len(), "{names:?}");
     let [before, after] = [&int8, &wide].map(|model| compare(model, &fresh, &Silent).expect("it runs"));
     assert!(1.0 - after.mean_cosine < 0.9 * (1.0 - before.mean_cosine), "{before:#?} {after:#?}");
@@ -171,7 +172,8 @@ fn a_sum_of_many_products_leaves_less_room() {
     parameter(&mut graph, "head.weight").iter_mut().for_each(|weight| *weight = weight.signum());
     let (pixels, settings) = (pictures(4, 35), Settings::plain());
     let int8 = quantize(&graph, &pixels, &settings, &Silent).expect("a model");
-    let wide = int8.widened(&["wide".into()], &pixels, &settings, &Silent).expect("a model");
+    let bounds = int8.bounds(&pixels, &Silent).expect("bounds");
+    let wide = int8.widened((&["wide".into()], &bounds), &pixels, &settings, &Silent).expect("a model");
     let greatest = wide.lowered.layers[1].layer.wide_high;
     // (2³¹ − 2²⁹)/(38,400 · 128) = 327
     assert!((320..328).contains(&greatest), "{greatest}");
