@@ -24,13 +24,19 @@ pub fn random(seed: u32) -> Draft {
     for _ in 0..pick(2, 12) {
         let choices = [pick(0, 11), pick(1, 5), pick(1, 3), pick(0, 4), pick(2, 9), pick(0, 100)];
         let (layer, shape) = next(&tensors, choices);
-        if pick(0, 3) == 0 && layer.kind.writes_16_bits() {
+        let input = tensors[usize::from(layer.input)];
+        let is_wide = match layer.kind {
+            // As wide as what it takes the greatest of.
+            LayerKind::MaxPool => input.width == Width::Sixteen,
+            kind => pick(0, 3) == 0 && kind.writes_16_bits(),
+        };
+        if is_wide {
             tensors.push(Tensor { width: Width::Sixteen, scale: 1e-4, ..tensor(shape, 0) });
             layers.push((Layer { wide_low: -32_767, wide_high: 30_000, ..layer }, 0, 0));
             continue;
         }
         let zero_point = match layer.kind {
-            LayerKind::MaxPool => tensors[usize::from(layer.input)].zero_point,
+            LayerKind::MaxPool => input.zero_point,
             _ => pick(0, 40) as i8 - 20,
         };
         tensors.push(tensor(shape, zero_point));
@@ -85,7 +91,7 @@ fn next(tensors: &[Tensor], [kind, kernel, stride, padding, channels, which]: [u
             let (layer, [height, width]) = window(LayerKind::Convolution);
             (layer, Shape::new(height, width, channels))
         }
-        (3, _) if width == Width::Eight => {
+        (3, _) => {
             let (layer, [height, width]) = window(LayerKind::MaxPool);
             (layer, Shape { height, width, ..shape })
         }
