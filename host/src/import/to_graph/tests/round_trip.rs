@@ -9,7 +9,8 @@ use crate::quantize::fixtures::awake;
 fn every_named_network_comes_back_as_the_same_layers() {
     for name in NAMES.into_iter().filter(|name| !name.ends_with("0.75") && !name.ends_with("_1")) {
         for name in [name.to_owned(), format!("{name}_gem")] {
-            let graph = awake(by_name(&name, [32, 16], 8, 3).unwrap(), 7);
+            // At half this size MobileNetV1 would pool a single position, which is nothing to do.
+            let graph = awake(by_name(&name, [64, 32], 8, 3).unwrap(), 7);
             let imported = agrees(&export(&graph), None);
             let layers = |graph: &crate::network::Graph| {
                 let layer = |node: &&crate::network::Node| !matches!(node.operator, Operator::BatchNorm { .. });
