@@ -9,7 +9,7 @@
 //! channel; the kinds of other layers say what is different there. Sums are taken modulo 2³², so their order does not
 //! matter; `Model::parse` admits only layers whose sum cannot leave 32 bits.
 //!
-//! **16 bits.** What a layer reads or writes may have 16 bits, where 8 would hurt. Such layers are few, and [`mod@wide`] holds
+//! **16 bits.** What a layer reads or writes may have 16 bits, where 8 would hurt. Such layers are few, and `wide` holds
 //! plain loops for them that serve every processor; the kernels of the other folders see 8 bits only.
 //!
 //! **In place.** A kernel of a kind that [`LayerKind::is_in_place`] finds its first input in the values that it writes
