@@ -10,7 +10,13 @@ pub const SNAPSHOT_BYTES: u32 = 72 << 10;
 pub static BOARDS: [Board; 4] = [
     Board { name: "mps2-an386", core: "Cortex-M4", target: V7, target_cpu: None, memory_bytes: 16 << 20 },
     Board { name: "mps2-an500", core: "Cortex-M7", target: V7, target_cpu: None, memory_bytes: 16 << 20 },
-    Board { name: "mps2-an505", core: "Cortex-M33", target: V8, target_cpu: None, memory_bytes: 16 << 20 },
+    Board {
+        name: "mps2-an505",
+        core: "Cortex-M33",
+        target: V8,
+        target_cpu: Some("cortex-m33"),
+        memory_bytes: 16 << 20,
+    },
     Board { name: "mps3-an547", core: "Cortex-M55", target: V8, target_cpu: Some("cortex-m55"), memory_bytes: 2 << 30 },
 ];
 
