@@ -19,7 +19,6 @@ struct Taps {
     two_rows: Option<Sweep>,
     /// One row.
     one_row: Sweep,
-    take: unsafe fn(&mut Filters, *const i8, usize),
 }
 
 /// `y[i,j,c] = requantize(bias[c] + Σ x[i·s−p+u, j·s−p+v, c] · w[u,v,c])`, where x beyond the edge is the input's zero
@@ -45,7 +44,6 @@ fn taps_of(arguments: &Windowed<'_>) -> Option<Taps> {
         (5, 2) => (None, taps::five_by_two),
         _ => return None,
     };
-    let take = if size == 3 { Filters::take::<3> } else { Filters::take::<5> };
     let channels = usize::from(output.shape.channels);
     let fits = input.shape.channels == output.shape.channels
         && input.data.len() as u64 == input.shape.len()
@@ -53,7 +51,7 @@ fn taps_of(arguments: &Windowed<'_>) -> Option<Taps> {
         && parameters.weights.len() >= size * size * channels
         && parameters.biases.len().min(parameters.multipliers.len()) >= channels;
     let serves = window.kernel_width == window.kernel_height && channels >= LANES;
-    (fits && serves).then_some(Taps { size, stride, two_rows, one_row, take })
+    (fits && serves).then_some(Taps { size, stride, two_rows, one_row })
 }
 
 /// Goes through the parts of the output.
@@ -123,14 +121,11 @@ fn passes(taps: Taps, [rows, columns]: [usize; 2], [row, step]: [usize; 2], zero
             let frame = Frame {
                 step: apart,
                 row,
-                multiplier: 0,
                 zero_point: zero_point.into(),
                 source_skip: (at_once * PITCH - pairs) * taps.stride * size_of::<u32>(),
                 target_skip: at_once * row - 2 * pairs * apart,
-                bias: 0,
-                turns: count / at_once,
                 pairs,
-                end: 0,
+                turns: count / at_once,
             };
             let source = (first * PITCH + column / 2) * taps.stride;
             // There is room for all four.
@@ -150,28 +145,19 @@ fn sweep(arguments: &mut Windowed<'_>, taps: Taps, part: &Part, planes: &mut Pla
     for first in (0..step).step_by(LANES) {
         // The last four channels may have been among the ones before.
         let first = first.min(step - LANES);
-        // SAFETY: the spans lie within the input, which has four channels from the first one on, and so have the taps, of
-        // which there are enough by `taps_of`.
+        // SAFETY: the spans lie within the input, which has four channels from the first one on, and so have taps, biases and
+        // multipliers, of which there are enough by `taps_of`.
         unsafe {
-            planes.gather(
-                input.data.as_ptr().add(source + first),
-                &part.rows,
-                &part.columns,
-                step,
-                width,
-                *input_zero_point,
-            );
-            (taps.take)(filters, parameters.weights.as_ptr().add(first), step);
+            let source = input.data.as_ptr().wrapping_add(source + first);
+            planes.gather(source, &part.rows, &part.columns, step, width, *input_zero_point);
+            let constants = [parameters.biases, parameters.multipliers].map(|values| values.as_ptr().add(first));
+            filters.take(taps.size, parameters.weights.as_ptr().add(first), step, constants);
         }
-        let constants = parameters.biases.iter().zip(parameters.multipliers).skip(first).take(LANES);
-        for (lane, (&bias, &multiplier)) in constants.enumerate() {
-            let target = output.data.as_mut_ptr().wrapping_add(part.target + first + lane);
-            for pass in &part.passes {
-                let (source, target) = (planes.lane(lane).wrapping_add(pass.source), target.wrapping_add(pass.target));
-                let frame = Frame { bias, multiplier, ..pass.frame };
-                // SAFETY: the planes hold the rows and columns under the part, the target its outputs of this channel.
-                unsafe { (pass.sweep)(source, target, frame.step, filters.lane(lane), frame) };
-            }
+        let target = output.data.as_mut_ptr().wrapping_add(part.target + first);
+        for pass in &part.passes {
+            let (source, target) = (planes.rows().wrapping_add(pass.source), target.wrapping_add(pass.target));
+            // SAFETY: the planes hold the rows and columns under the part, the target its outputs of four channels.
+            unsafe { (pass.sweep)(source, target, pass.frame.step, filters, pass.frame) };
         }
     }
 }

@@ -5,7 +5,7 @@
 //! where bounds are checked. What is not faster here is the reference's.
 //!
 //! * Depthwise: [`plane`] brings four channels of a part of the input together, [`taps`] applies their filters.
-//! * [`halves`]: single instructions on two values of 16 bits; [`clamp`]: bounds narrower than an int8.
+//! * [`clamp`]: bounds narrower than an int8.
 #![allow(
     unsafe_code,
     reason = "inner loops are assembly: every block says why it reads and writes only what is borrowed"
@@ -15,7 +15,6 @@
 mod assembly;
 mod clamp;
 mod depthwise;
-mod halves;
 mod plane;
 mod taps;
 

@@ -3,8 +3,6 @@
 use core::arch::naked_asm;
 use core::mem::{MaybeUninit, offset_of};
 
-use super::halves;
-
 /// Channels that are brought together, since a word of an activation holds them.
 pub const LANES: usize = 4;
 /// Words in a row of one channel, each with two neighbours.
@@ -46,14 +44,14 @@ impl Planes {
         Self([MaybeUninit::uninit(); ROWS * PITCH])
     }
 
-    /// Where the rows of a channel begin.
-    pub fn lane(&self, lane: usize) -> *const u32 {
-        self.0.as_ptr().cast::<u32>().wrapping_add(lane * ROW)
+    /// Where the first channel's rows begin.
+    pub fn rows(&self) -> *const u32 {
+        self.0.as_ptr().cast()
     }
 
     /// Makes the first `rows` rows padding, as far as `words` words.
     pub fn clear(&mut self, rows: usize, words: usize, padding: i8) {
-        let padding = halves::both(padding.into());
+        let padding = twice(padding);
         for row in self.0.chunks_exact_mut(ROW).take(rows * LANES) {
             for word in row.iter_mut().take(words) {
                 word.write(padding);
@@ -90,13 +88,18 @@ impl Planes {
             target_skip: (PITCH - words) * size_of::<u32>(),
             rows: rows.inside,
             even: even.into(),
-            padding: halves::both(padding.into()),
+            padding: [twice(padding); 2],
         };
         let target = self.0.as_mut_ptr().cast::<u32>().wrapping_add(rows.before * PITCH + columns.before / 2);
         // SAFETY: the source holds what is read, by the conditions above; of every row of the spans, which are no longer
         // than the planes', the words that hold an inner column are written.
         unsafe { gather(source, target, step, 0, frame) };
     }
+}
+
+/// A value twice, in 16 bits each.
+fn twice(value: i8) -> u32 {
+    u32::from(i16::from(value) as u16) * 0x1_0001
 }
 
 /// What [`gather`] finds on the stack.
@@ -114,8 +117,8 @@ struct Frame {
     rows: usize,
     /// Whether a row begins where a word does, and not in the midst of one.
     even: usize,
-    /// Padding twice.
-    padding: u32,
+    /// What waits before a row that begins in the midst of a word, and what comes behind the last: padding twice.
+    padding: [u32; 2],
 }
 
 const _: () = assert!(offset_of!(Frame, source_skip) == 8 && offset_of!(Frame, even) == 20 && ROW == 17);
@@ -129,16 +132,13 @@ unsafe extern "C" fn gather(source: *const i8, target: *mut u32, step: usize, un
         dsp!(),
         "push {{r4-r11, lr}}",
         "2:",
-        "ldr r3, [sp, #56]", // even
-        "cbz r3, 3f",
+        "ldr r3, [sp, #56]",      // even
+        "ldrd r4, r5, [sp, #60]", // padding
+        "cbz r3, 4f",
         "ldr r12, [r0]",
         "add r0, r0, r2",
         "sxtb16 r4, r12",
         "sxtb16 r5, r12, ror #8",
-        "b 4f",
-        "3:",
-        "ldr r4, [sp, #60]", // padding
-        "mov r5, r4",
         "4:",
         "ldr r3, [sp, #36]", // quads
         "cbz r3, 6f",
@@ -172,7 +172,9 @@ unsafe extern "C" fn gather(source: *const i8, target: *mut u32, step: usize, un
         "subs r3, r3, #1",
         "bne 5b",
         "6:",
-        "ldr r3, [sp, #40]", // rest
+        "ldr r3, [sp, #40]",      // rest
+        "ldrd r6, r7, [sp, #60]", // padding
+        "cbz r3, 8f",
         "cmp r3, #2",
         "blo 7f",
         "ldr r12, [r0]",
@@ -190,11 +192,10 @@ unsafe extern "C" fn gather(source: *const i8, target: *mut u32, step: usize, un
         "add r0, r0, r2, lsl #1",
         "sxtb16 r4, r12",
         "sxtb16 r5, r12, ror #8",
+        "ldrd r6, r7, [sp, #60]",
         "subs r3, r3, #2",
+        "beq 8f",
         "7:",
-        "ldr r6, [sp, #60]", // padding
-        "mov r7, r6",
-        "cbz r3, 8f",
         "ldr r12, [r0]",
         "add r0, r0, r2",
         "sxtb16 r6, r12",
