@@ -17,7 +17,7 @@ fn everything_comes_out_as_over_a_clean_link() {
     let (expected, clean) = conversation(NativeCamera::default());
     assert_eq!((clean.damaged_frames, clean.repeated), (0, 0));
     let mut damaged = Statistics::default();
-    for seed in 1..=40 {
+    for seed in 1..=80 {
         let (answers, statistics) = conversation(Damaged { camera: NativeCamera::default(), random: seed });
         assert_eq!(answers, expected, "seed {seed}");
         assert_eq!(statistics.embedded, clean.embedded, "seed {seed}: a repeated request was done twice");

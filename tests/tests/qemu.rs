@@ -123,8 +123,8 @@ fn the_firmware_fits_its_flash_and_ram(name: &str) {
         (flash + if is_stored { bytes } else { 0 }, ram + if in_ram { bytes } else { 0 })
     });
     println!("{name}: {flash} bytes of 262144 of flash (program), {ram} of 524288 of RAM (static)");
-    // The board has 256 KiB; many a microcontroller has less. Vectors take more code.
-    assert!(flash > 0 && flash <= if name == "mps3-an547" { 112 << 10 } else { 96 << 10 });
+    // The board has 256 KiB; many a microcontroller has less.
+    assert!(flash > 0 && flash <= 96 << 10);
     // What is left is the stack's.
     assert!(ram > 0 && ram + (64 << 10) <= 512 << 10);
 }

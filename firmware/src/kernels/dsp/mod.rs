@@ -4,8 +4,10 @@
 //! are whole functions in assembly, each with a struct of what it reads; plain Rust around them cuts the work up, which is
 //! where bounds are checked. What is not faster here is the reference's.
 //!
-//! * Depthwise: [`plane`] brings four channels of a part of the input together, [`taps`] applies their filters.
-//! * [`clamp`]: bounds narrower than an int8.
+//! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` applies filters to four
+//!   rows at a time, `block` is the assembly of that.
+//! * Depthwise: `plane` brings four channels of a part of the input together, `taps` applies their filters.
+//! * `clamp`: bounds narrower than an int8.
 #![allow(
     unsafe_code,
     reason = "inner loops are assembly: every block says why it reads and writes only what is borrowed"
@@ -13,13 +15,20 @@
 
 #[macro_use]
 mod assembly;
+mod block;
 mod clamp;
+mod convolution;
 mod depthwise;
+mod fully_connected;
+mod matrix;
 mod plane;
+mod pointwise;
+mod pointwise_add;
 mod taps;
 
-pub use super::reference::{
-    add, channel_scale, channel_scale_add, convolution, fully_connected, global_average_pool, max_pool, pointwise,
-    pointwise_add,
-};
+pub use super::reference::{add, channel_scale, channel_scale_add, global_average_pool, max_pool};
+pub use convolution::convolution;
 pub use depthwise::depthwise;
+pub use fully_connected::fully_connected;
+pub use pointwise::pointwise;
+pub use pointwise_add::pointwise_add;
