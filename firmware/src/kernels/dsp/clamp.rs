@@ -2,6 +2,8 @@
 
 use core::arch::asm;
 
+use deja_shared::quant::Requantizer;
+
 use crate::kernels::OutputRange;
 
 /// Brings every value within the range; since that lies within 8 bits, as if it had been clamped at once.
@@ -17,6 +19,14 @@ pub fn clamp(values: &mut [i8], range: OutputRange) {
     }
     for value in rest {
         *value = (*value).max(range.low).min(range.high);
+    }
+}
+
+impl From<Requantizer> for OutputRange {
+    fn from(requantizer: Requantizer) -> Self {
+        let [zero_point, low, high] =
+            [requantizer.zero_point, requantizer.low, requantizer.high].map(|bound| bound as i8);
+        Self { zero_point, low, high }
     }
 }
 

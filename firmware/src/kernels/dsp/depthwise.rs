@@ -141,7 +141,8 @@ fn sweep(arguments: &mut Windowed<'_>, taps: Taps, part: &Part, planes: &mut Pla
     let (step, width) = (usize::from(input.shape.channels), usize::from(input.shape.width));
     let source = (part.rows.first * width + part.columns.first) * step;
     // One column more is read, though not used, where they are odd.
-    planes.clear(part.rows.total, (part.columns.total + taps.stride).div_ceil(2).min(ROW), *input_zero_point);
+    let words = (part.columns.total + taps.stride).div_ceil(2).min(ROW);
+    planes.clear(&part.rows, &part.columns, words, *input_zero_point);
     for first in (0..step).step_by(LANES) {
         // The last four channels may have been among the ones before.
         let first = first.min(step - LANES);

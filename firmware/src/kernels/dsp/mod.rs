@@ -2,12 +2,12 @@
 //!
 //! The compiler knows no intrinsics for these instructions and spills what does not fit fourteen registers, so inner loops
 //! are whole functions in assembly, each with a struct of what it reads; plain Rust around them cuts the work up, which is
-//! where bounds are checked. What is not faster here is the reference's.
+//! where bounds are checked.
 //!
 //! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` applies filters to four
 //!   rows at a time, `block` is the assembly of that.
 //! * Depthwise: `plane` brings four channels of a part of the input together, `taps` applies their filters.
-//! * `clamp`: bounds narrower than an int8.
+//! * `gate`: factors of channels; `clamp`: bounds narrower than an int8.
 #![allow(
     unsafe_code,
     reason = "inner loops are assembly: every block says why it reads and writes only what is borrowed"
@@ -15,20 +15,30 @@
 
 #[macro_use]
 mod assembly;
+mod add;
 mod block;
+mod channel_scale;
+mod channel_scale_add;
 mod clamp;
 mod convolution;
 mod depthwise;
 mod fully_connected;
+mod gate;
+mod global_average_pool;
 mod matrix;
+mod max_pool;
 mod plane;
 mod pointwise;
 mod pointwise_add;
 mod taps;
 
-pub use super::reference::{add, channel_scale, channel_scale_add, global_average_pool, max_pool};
+pub use add::add;
+pub use channel_scale::channel_scale;
+pub use channel_scale_add::channel_scale_add;
 pub use convolution::convolution;
 pub use depthwise::depthwise;
 pub use fully_connected::fully_connected;
+pub use global_average_pool::global_average_pool;
+pub use max_pool::max_pool;
 pub use pointwise::pointwise;
 pub use pointwise_add::pointwise_add;

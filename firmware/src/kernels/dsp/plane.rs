@@ -49,13 +49,20 @@ impl Planes {
         self.0.as_ptr().cast()
     }
 
-    /// Makes the first `rows` rows padding, as far as `words` words.
-    pub fn clear(&mut self, rows: usize, words: usize, padding: i8) {
-        let padding = twice(padding);
-        for row in self.0.chunks_exact_mut(ROW).take(rows * LANES) {
-            for word in row.iter_mut().take(words) {
-                word.write(padding);
-            }
+    /// Makes padding of what [`Planes::gather`] leaves as it is, in the spans' rows as far as `words` words.
+    pub fn clear(&mut self, rows: &Span, columns: &Span, words: usize, padding: i8) {
+        let padding = MaybeUninit::new(twice(padding));
+        let inner = rows.before..if columns.inside == 0 { rows.before } else { rows.before + rows.inside };
+        for outer in [0..inner.start, inner.end..rows.total] {
+            self.0.iter_mut().take(outer.end * PITCH).skip(outer.start * PITCH).for_each(|word| *word = padding);
+        }
+        let (left, right) = (columns.before / 2, (columns.before + columns.inside).div_ceil(2));
+        if left == 0 && right >= words {
+            return;
+        }
+        for row in self.0.chunks_exact_mut(ROW).take(inner.end * LANES).skip(inner.start * LANES) {
+            row.iter_mut().take(left).for_each(|word| *word = padding);
+            row.iter_mut().take(words).skip(right).for_each(|word| *word = padding);
         }
     }
 
