@@ -1,7 +1,7 @@
 //! Dense convolution: windows laid out as rows of taps, four at a time.
 
 use super::block;
-use super::matrix::{Matrix, Rows, TAPS, one};
+use super::matrix::{Matrix, Rows, TAPS, Words, one};
 use crate::kernels::{Overlap, Windowed, reference};
 
 /// As [`reference::convolution`].
@@ -9,10 +9,13 @@ pub fn convolution(arguments: Windowed<'_>) {
     let Windowed { input, window, groups, parameters, range, .. } = arguments;
     let row_len = usize::from(window.kernel_width) * usize::from(input.shape.channels);
     let fan_in = usize::from(window.kernel_height) * row_len;
-    let rows = Rows::new(Matrix { fan_in, parameters, range }).filter(|_| groups == 1 && fan_in <= TAPS);
+    let mut words = Words::new();
+    let rows = Rows::new(Matrix { fan_in, parameters, range }, &mut words);
     match rows {
-        Some(rows) => Patches { rows, fan_in, row_len, taps: [[0; TAPS]; 4] }.run(arguments),
-        None => reference::convolution(arguments),
+        Some(rows) if groups == 1 && rows.takes_four() => {
+            Patches { rows, fan_in, row_len, taps: &mut [[0; TAPS]; 4] }.run(arguments);
+        }
+        _ => reference::convolution(arguments),
     }
 }
 
@@ -22,7 +25,7 @@ struct Patches<'a> {
     fan_in: usize,
     /// Taps of one row of the window.
     row_len: usize,
-    taps: [[i8; TAPS]; 4],
+    taps: &'a mut [[i8; TAPS]; 4],
 }
 
 impl Patches<'_> {

@@ -2,7 +2,7 @@
 
 use deja_shared::quant::{INT16, Requantizer};
 
-use super::matrix::{Matrix, Rows};
+use super::matrix::{Matrix, Rows, Words};
 use crate::kernels::{FullyConnected, OutputRange, reference};
 
 /// As [`reference::fully_connected`].
@@ -10,7 +10,8 @@ pub fn fully_connected(arguments: FullyConnected<'_>) {
     let FullyConnected { input, parameters, low, output } = arguments;
     // Results are made here, from sums.
     let range = OutputRange { zero_point: 0, low: i8::MIN, high: i8::MAX };
-    let Some(mut rows) = Rows::new(Matrix { fan_in: input.len(), parameters, range }) else {
+    let mut words = Words::new();
+    let Some(mut rows) = Rows::new(Matrix { fan_in: input.len(), parameters, range }, &mut words) else {
         return reference::fully_connected(FullyConnected { input, parameters, low, output });
     };
     rows.one_sums(input, |number, sum| {

@@ -12,8 +12,15 @@ pub const TAPS: usize = 448;
 /// Outputs whose sums are kept at a time.
 const SUMS: usize = 32;
 
-/// Widened taps, 3.5 KB.
-type Words = [MaybeUninit<u32>; 2 * TAPS];
+/// Room for widened taps, 3.5 KB; lent to [`Rows`], because what is moved may lie on the stack twice.
+pub struct Words([MaybeUninit<u32>; 2 * TAPS]);
+
+impl Words {
+    /// Without values yet.
+    pub const fn new() -> Self {
+        Self([MaybeUninit::uninit(); 2 * TAPS])
+    }
+}
 
 /// Makes sums of what a block names.
 type Routine = unsafe extern "C" fn(&Block);
@@ -32,18 +39,18 @@ pub struct Matrix<'a> {
 /// A matrix with room for the rows that it is applied to.
 pub struct Rows<'a> {
     matrix: Matrix<'a>,
-    words: Words,
+    words: &'a mut [MaybeUninit<u32>; 2 * TAPS],
 }
 
 impl<'a> Rows<'a> {
     /// None where the filters are not whole, lie on an odd address, or have more taps than one row may have.
-    pub fn new(matrix: Matrix<'a>) -> Option<Self> {
+    pub fn new(matrix: Matrix<'a>, words: &'a mut Words) -> Option<Self> {
         let Matrix { fan_in, parameters, .. } = matrix;
         let Parameters { weights, biases, multipliers } = parameters;
         let is_whole = weights.len() >= bytes(biases.len(), fan_in) && multipliers.len() >= biases.len();
         let fits = fan_in > 0 && padded(fan_in) <= 4 * TAPS && !biases.is_empty();
         let usable = is_whole && fits && (weights.as_ptr() as usize).is_multiple_of(4);
-        usable.then_some(Self { matrix, words: [MaybeUninit::uninit(); 2 * TAPS] })
+        usable.then_some(Self { matrix, words: &mut words.0 })
     }
 
     /// Whether four rows can be taken at once.
@@ -80,8 +87,11 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Every sum of four rows: gives `take` the row, the output and the sum.
+    /// Every sum of four rows: gives `take` the row, the output and the sum; only if [`Rows::takes_four`].
     pub fn four_sums(&mut self, rows: [&[i8]; 4], mut take: impl FnMut(usize, usize, i32)) {
+        if !self.takes_four() {
+            return;
+        }
         self.widen(rows);
         let outputs = self.matrix.parameters.biases.len();
         for first in (0..outputs).step_by(SUMS) {
@@ -194,7 +204,8 @@ fn pairs_of(taps: &[i8]) -> [u32; 2] {
 
 /// Rows behind one another: fours by the routine for four, the others one at a time.
 pub fn multiply(matrix: Matrix<'_>, values: &[i8], output: &mut [i8]) -> Option<()> {
-    let mut rows = Rows::new(matrix)?;
+    let mut words = Words::new();
+    let mut rows = Rows::new(matrix, &mut words)?;
     let (fan_in, outputs) = (matrix.fan_in, matrix.parameters.biases.len());
     let count = (values.len() / fan_in).min(output.len() / outputs);
     let in_fours = if rows.takes_four() { count & !3 } else { 0 };

@@ -1,13 +1,14 @@
 //! The sum of an activation and of a convolution of 1×1 of another.
 
-use super::matrix::{Matrix, Rows};
+use super::matrix::{Matrix, Rows, Words};
 use crate::kernels::{PointwiseAdd, reference};
 
 /// As [`reference::pointwise_add`].
 pub fn pointwise_add(arguments: PointwiseAdd<'_>) {
     let PointwiseAdd { input, parameters, summand, range, values } = arguments;
     let fan_in = usize::from(input.shape.channels);
-    let Some(mut rows) = Rows::new(Matrix { fan_in, parameters, range }) else {
+    let mut words = Words::new();
+    let Some(mut rows) = Rows::new(Matrix { fan_in, parameters, range }, &mut words) else {
         return reference::pointwise_add(PointwiseAdd { input, parameters, summand, range, values });
     };
     let outputs = parameters.biases.len();
