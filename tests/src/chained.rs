@@ -14,8 +14,8 @@ pub fn chained() -> Draft {
     draft
 }
 
-/// Up to twelve layers behind a picture of 6 to 21 rows, some results of 16 bits, every activation at a place of its own; then a global pool and a
-/// matrix.
+/// Up to twelve layers behind a picture of 6 to 21 rows, some results of 16 bits, every activation at a place of its own; then a
+/// global pool and a matrix.
 pub fn random(seed: u32) -> Draft {
     let mut noise = Noise(seed);
     let mut pick = |least: u16, most: u16| least + ((noise.next() >> 8) % u32::from(most - least + 1)) as u16;

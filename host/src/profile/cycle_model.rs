@@ -4,7 +4,8 @@
 //! inner loops of a kind of layer, the cost is the core's for that class, `waits` are the flash's wait states, and `lines`
 //! are the lines of flash that hold the layer's constants, each read once for every block of positions. Left out: wait
 //! states of instruction fetches (the loops fit what prefetches and caches hold), of RAM, interrupts, and stalls between
-//! dependent instructions. Expect a third more or less than this on a chip, and measure there: `deja profile --device`.
+//! dependent instructions. The mixes are assumed from what the loops do, and no
+//! chip was compared with: measure there, with `deja profile --device`.
 
 use serde::Serialize;
 
@@ -36,7 +37,7 @@ pub struct Core {
 /// Cortex-M4: Arm DDI 0439, table 3-1 (loads take 2, in a row 1 each behind the first; a taken branch refills the pipeline).
 /// Cortex-M33: the same, by Arm 100230, whose loads are pipelined alike. Cortex-M7 issues two instructions at once where it
 /// can, Cortex-M55 takes two beats of 64 bits for a vector, of which a load and a multiplication overlap (Arm 102692);
-/// for these two Arm publishes no table, and the numbers are what benchmarks of them suggest.
+/// for these two Arm publishes no table, and the numbers are assumed.
 pub const CORES: [Core; 4] = [
     Core { name: "Cortex-M4", load: 1.5, multiply: 1.0, branch: 3.0, other: 1.0 },
     Core { name: "Cortex-M7", load: 0.7, multiply: 0.8, branch: 1.0, other: 0.6 },
