@@ -137,10 +137,13 @@ impl Similarity {
     /// The cosine as a fraction of 2¹⁵, rounded towards zero and held within ±32767. For people; decide with
     /// [`Similarity::reaches`].
     pub fn to_q15(self) -> i16 {
-        let square = (u128::from(self.dot.unsigned_abs()).pow(2) << 30) / u128::from(self.norms.max(1));
-        // The cosine is at most 1, so the root is at most 2¹⁵.
-        let magnitude = (square as u64).isqrt().min(32_767) as i16;
-        if self.dot < 0 { -magnitude } else { magnitude }
+        let magnitude = Self { dot: self.dot.abs(), ..self };
+        // Bit by bit, because a division of 128 bits takes more than a kilobyte of a microcontroller's program.
+        let q15 = (0..15).rev().fold(0, |q15, bit| {
+            let larger = q15 | 1 << bit;
+            if magnitude.reaches(larger) { larger } else { q15 }
+        });
+        if self.dot < 0 { -q15 } else { q15 }
     }
 
     /// Whether the cosine is at least `threshold / 2¹⁵`, decided exactly.
@@ -148,10 +151,10 @@ impl Similarity {
         self >= Self { dot: i32::from(threshold), norms: 1 << 30 }
     }
 
-    /// dot·|dot|·other.norms, whose order is that of the cosines; below 2¹²⁰.
+    /// dot·|dot|·other.norms, whose order is that of the cosines; below 2⁸⁸.
     fn cross(self, other: Self) -> i128 {
-        let dot = i128::from(self.dot);
-        dot * dot.abs() * i128::from(other.norms)
+        let square = i64::from(self.dot) * i64::from(self.dot.abs());
+        i128::from(square) * i128::from(other.norms)
     }
 }
 
@@ -208,6 +211,13 @@ mod tests {
             let (x, y) = (cosine(&a, &b), cosine(&a, &c));
             prop_assert!((x - y).abs() < 1e-12 || ab.cmp(&ac) == x.total_cmp(&y));
             prop_assert!((f64::from(ab.to_q15()) / 32_768.0 - x).abs() < 2.0 / 32_768.0);
+        }
+
+        #[test]
+        fn q15_is_the_root_rounded_down(dot in -4_129_024..=4_129_024i32, norms in 16_129 * 16_129..=4_129_024 * 4_129_024u64) {
+            let square = (u128::from(dot.unsigned_abs()).pow(2) << 30) / u128::from(norms);
+            let root = square.isqrt().min(32_767) as i16;
+            prop_assert_eq!(Similarity { dot, norms }.to_q15(), if dot < 0 { -root } else { root });
         }
 
         #[test]
