@@ -62,7 +62,11 @@ impl Embedding {
             let magnitude = magnitude as i8;
             if *v < 0 { -magnitude } else { magnitude }
         };
-        Self::from_components(raw.iter().map(round).collect())
+        let mut components = Components::new();
+        for value in raw {
+            components.push(round(value)).map_err(|_| EmbeddingError::Dimension)?;
+        }
+        Self::from_components(components)
     }
 
     /// Takes stored components back.

@@ -35,8 +35,8 @@ impl Requantizer {
     /// together.
     pub fn round(&self, sum: i64) -> i32 {
         let rounded = (sum + (1 << (MULTIPLIER_BITS - 1))) >> MULTIPLIER_BITS;
-        // |rounded| ≤ 2³⁰ + 2²⁴, and the zero point is a small number: the sum fits 32 bits.
-        (self.zero_point + rounded as i32).clamp(self.low, self.high)
+        // Not `clamp`, which would have to panic if the bounds were the wrong way round. |rounded| ≤ 2³⁰ + 2²⁴, and the zero point is a small number: the sum fits 32 bits.
+        (self.zero_point + rounded as i32).max(self.low).min(self.high)
     }
 }
 

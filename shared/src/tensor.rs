@@ -102,13 +102,13 @@ impl<'a> Values<'a> {
         self.len() == 0
     }
 
-    /// The value number `index` < [`Values::len`].
+    /// The value number `index`; 0 where there are fewer.
     // Not inlined, nor is what writes one: layers that read 16 bits are few, so here code counts more than speed.
     #[inline(never)]
     pub fn get(self, index: usize) -> i32 {
         match self {
-            Self::Eight(values) => values[index].into(),
-            Self::Sixteen(values) => i16::from_le_bytes(values[index]).into(),
+            Self::Eight(values) => values.get(index).map_or(0, |&value| value.into()),
+            Self::Sixteen(values) => values.get(index).map_or(0, |&value| i16::from_le_bytes(value).into()),
         }
     }
 
@@ -144,12 +144,20 @@ impl<'a> ValuesMut<'a> {
         }
     }
 
-    /// Writes value number `index`, which lies within the bounds of its width.
+    /// Writes value number `index`, which lies within the bounds of its width; nothing where there are fewer.
     #[inline(never)]
     pub fn set(&mut self, index: usize, value: i32) {
         match self {
-            Self::Eight(values) => values[index] = value as i8,
-            Self::Sixteen(values) => values[index] = (value as i16).to_le_bytes(),
+            Self::Eight(values) => {
+                if let Some(place) = values.get_mut(index) {
+                    *place = value as i8;
+                }
+            }
+            Self::Sixteen(values) => {
+                if let Some(place) = values.get_mut(index) {
+                    *place = (value as i16).to_le_bytes();
+                }
+            }
         }
     }
 }

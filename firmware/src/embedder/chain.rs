@@ -42,8 +42,9 @@ fn make_room(model: &Model<'_>, run: &Run, arena: &mut [i8]) {
         let tensor = model.tensor(run.activation);
         let from = tensor.part(run.moved.clone());
         // `Model::parse` admits only slabs within the arena.
-        if let Some(slab) = arena.get_mut(tensor.range().start..from.end) {
-            slab.copy_within(slab.len() - from.len().., 0);
+        let Some(slab) = arena.get_mut(tensor.range().start..from.end) else { return };
+        if let Some(start) = slab.len().checked_sub(from.len()) {
+            slab.copy_within(start.., 0);
         }
     }
 }

@@ -51,6 +51,9 @@ pub fn embed(model: &Model<'_>, picture: &[u8], arena: &mut [i8]) -> Result<Embe
 ///
 /// # Errors
 /// All of [`EmbedError`].
+// Not inlined, so that in the linked program everything between a picture and its embedding can be found and checked: that it
+// cannot panic, computes with integers alone, and how much stack it may take.
+#[inline(never)]
 pub fn embed_metered(
     model: &Model<'_>,
     picture: &[u8],
@@ -135,12 +138,13 @@ pub fn check_golden(model: &Model<'_>, arena: &mut [i8]) -> Result<(), GoldenErr
 
 /// `q = table[channel][pixel]`.
 fn preprocess(table: &[i8], picture: &[u8], input: &mut [i8]) {
-    let (red, rest) = table.split_at(256);
-    let (green, blue) = rest.split_at(256);
-    for (values, pixel) in input.chunks_exact_mut(3).zip(picture.chunks_exact(3)) {
-        values[0] = red[usize::from(pixel[0])];
-        values[1] = green[usize::from(pixel[1])];
-        values[2] = blue[usize::from(pixel[2])];
+    // `Model::parse` admits no other table.
+    let ([red, green, blue], []) = table.as_chunks::<256>() else { return };
+    let (values, _) = input.as_chunks_mut::<3>();
+    let (pixels, _) = picture.as_chunks::<3>();
+    for (values, pixel) in values.iter_mut().zip(pixels) {
+        let [r, g, b] = *pixel;
+        *values = [red[usize::from(r)], green[usize::from(g)], blue[usize::from(b)]];
     }
 }
 

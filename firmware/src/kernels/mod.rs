@@ -22,6 +22,7 @@
 //! together with the fold it contributes `(zp − zp)·w = 0`.
 
 mod arguments;
+mod cut;
 #[cfg(all(target_arch = "arm", feature = "dsp", not(feature = "mve")))]
 pub mod dsp;
 #[cfg(all(target_arch = "arm", feature = "mve"))]

@@ -8,20 +8,22 @@
 //! ```text
 //! rows of the input of a window under rows a..b:  a·stride − padding .. (b − 1)·stride + kernel − padding
 //! ```
-//! Here is only the arithmetic of rows; the checker simulates with it what the camera then does with it, so that the two
+//! `link` is what the chain knows of one activation, `steps` what it does next. Here is only the arithmetic of rows; the checker simulates with it what the camera then does with it, so that the two
 //! cannot differ, and the host plans with it.
+
+mod link;
+mod steps;
 
 use core::ops::Range;
 
-use super::{Layer, LayerKind};
+use super::Layer;
 use crate::tensor::Shape;
+use link::Link;
 
 /// Most layers of a chain.
 pub const MAX_CHAIN: usize = 16;
 /// The picture may stand before them.
 const MAX_LINKS: usize = MAX_CHAIN + 1;
-/// Where an activation that a link reads is not written by the chain.
-const OUTSIDE: u8 = u8::MAX;
 
 /// Which layers run together, and how many rows of the last one's result at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,27 +46,6 @@ pub struct Chain {
     /// The link whose turn is next.
     turn: usize,
     links: [Link; MAX_LINKS],
-}
-
-/// One activation that the chain writes.
-#[derive(Debug, Clone, Copy, Default)]
-struct Link {
-    /// The links that write what it reads row by row.
-    reads: [u8; 3],
-    kernel: u8,
-    stride: u8,
-    padding: u8,
-    is_slab: bool,
-    input_height: u16,
-    height: u16,
-    /// Most rows that it computes at once.
-    most: u16,
-    /// The row at the start of its slab.
-    first: u16,
-    /// The rows before this one are computed.
-    end: u16,
-    /// The rows before this one are wanted.
-    target: u16,
 }
 
 /// Some rows of one activation to compute.
@@ -92,7 +73,7 @@ impl Chain {
             return None;
         }
         let mut chain = Self { span, base, len, turn: len, links: [Link::default(); MAX_LINKS] };
-        for (number, link) in (base..).zip(&mut chain.links[..len]) {
+        for (number, link) in (base..).zip(&mut chain.links).take(len) {
             let (shape, is_slab) = activation(number);
             *link = match number.checked_sub(1) {
                 None => Link::new(shape.height),
@@ -122,7 +103,7 @@ impl Chain {
 
     /// Rows of all of them together: more steps than so many it cannot take.
     pub fn rows(&self) -> u32 {
-        self.links[..self.len].iter().map(|link| u32::from(link.height)).sum()
+        self.links().iter().map(|link| u32::from(link.height)).sum()
     }
 
     /// Which rows of its inputs a run reads, except of a gate, which it reads whole.
@@ -148,7 +129,7 @@ impl Chain {
     /// `height` is its own.
     pub fn unread(&self, activation: u16, height: u16, layer: impl Fn(u16) -> Layer) -> Range<u16> {
         let end = self.link(activation).map_or(height, |link| link.end);
-        let readers = self.layers().map(layer).zip(&self.links[self.len - usize::from(self.span.layers)..]);
+        let readers = self.layers().map(layer).zip(self.links().iter().skip(self.len - usize::from(self.span.layers)));
         let needed = readers.flat_map(|(layer, link)| {
             let gate = layer.kind.gate();
             let reads = layer.inputs().enumerate().filter(move |(_, input)| *input == activation);
@@ -167,149 +148,20 @@ impl Chain {
         self.link(activation).map(|link| (link.end, link.is_slab))
     }
 
+    /// One for each activation that it writes.
+    fn links(&self) -> &[Link] {
+        self.links.get(..self.len).unwrap_or_default()
+    }
+
     fn link(&self, activation: u16) -> Option<&Link> {
-        self.links[..self.len].get(usize::from(activation.checked_sub(self.base)?))
-    }
-
-    /// A band's rows, for each link as many as its readers use of it meanwhile.
-    fn set_pace(&mut self) {
-        for index in (0..self.len).rev() {
-            let link = &mut self.links[index];
-            link.most = match link.most {
-                _ if index + 1 == self.len => self.span.band,
-                0 => link.height,
-                most => most,
-            };
-            let (reads, used) = (link.reads, link.most.saturating_mul(link.stride.into()));
-            for read in reads.map(usize::from).into_iter().filter(|read| *read < index) {
-                self.links[read].most = self.links[read].most.max(used);
-            }
-        }
-    }
-
-    /// Sets what each link must come to for the next band; at the end, whole results become whole.
-    fn aim(&mut self) {
-        self.links.iter_mut().for_each(|link| link.target = link.end);
-        let last = self.links[self.len - 1];
-        let end = last.end.saturating_add(self.span.band).min(last.height);
-        for index in (0..self.len).rev() {
-            let link = &mut self.links[index];
-            if index + 1 == self.len {
-                link.target = end;
-            } else if end == last.height && !link.is_slab {
-                link.target = link.height;
-            }
-            let (reads, wanted) = (link.reads, link.input_rows(link.end..link.target).end);
-            for read in reads.map(usize::from).into_iter().filter(|read| *read < index) {
-                self.links[read].target = self.links[read].target.max(wanted);
-            }
-        }
-    }
-
-    /// How far a link can come in its turn.
-    fn reach(&self, index: usize) -> u16 {
-        let link = &self.links[index];
-        let reads = link.reads.iter().filter(|read| usize::from(**read) < index);
-        let possible = reads.map(|&read| link.computable(self.links[usize::from(read)].end));
-        possible.fold(link.target.min(link.end.saturating_add(link.most)), u16::min)
-    }
-
-    fn advance(&mut self, index: usize, end: u16) -> Run {
-        let readers = self.links[..self.len].iter().filter(|link| link.reads.contains(&(index as u8)));
-        let needed = readers.map(Link::next_input).min().unwrap_or(u16::MAX);
-        let link = &mut self.links[index];
-        let (rows, first) = (link.end..end, link.first);
-        if link.is_slab {
-            link.first = needed.clamp(first, rows.start);
-        }
-        link.end = end;
-        let moved = if link.first > first { link.first - first..rows.start - first } else { 0..0 };
-        // At most MAX_LINKS.
-        Run { activation: self.base + index as u16, rows, moved }
-    }
-}
-
-impl Iterator for Chain {
-    type Item = Run;
-
-    fn next(&mut self) -> Option<Run> {
-        loop {
-            while self.turn < self.len {
-                let index = self.turn;
-                self.turn += 1;
-                let end = self.reach(index);
-                if end > self.links[index].end {
-                    return Some(self.advance(index, end));
-                }
-            }
-            self.aim();
-            // The first link that wants rows can compute some, so that every round comes further.
-            if self.links[..self.len].iter().all(|link| link.target <= link.end) {
-                return None;
-            }
-            self.turn = 0;
-        }
-    }
-}
-
-impl Link {
-    /// One that reads nothing of the chain.
-    fn new(height: u16) -> Self {
-        let reads = [OUTSIDE; 3];
-        Self { reads, kernel: 1, stride: 1, input_height: height, height, ..Self::default() }
-    }
-
-    fn of(layer: &Layer, base: u16, height: u16, input_height: u16) -> Option<Self> {
-        let mut link = Self { input_height, ..Self::new(height) };
-        if !layer.kind.is_by_rows() {
-            return None;
-        }
-        if matches!(layer.kind, LayerKind::Convolution | LayerKind::Depthwise | LayerKind::MaxPool) {
-            (link.kernel, link.stride, link.padding) = (layer.kernel_height, layer.stride, layer.padding_top);
-        }
-        for (place, (index, input)) in link.reads.iter_mut().zip(layer.inputs().enumerate()) {
-            let Some(read) = input.checked_sub(base) else { continue };
-            if layer.kind.gate() == Some(index) {
-                return None;
-            }
-            // A layer reads only what stands before it, so within a chain.
-            *place = u8::try_from(read).unwrap_or(OUTSIDE);
-        }
-        Some(link)
-    }
-
-    fn input_rows(&self, rows: Range<u16>) -> Range<u16> {
-        let at = |row: u16, tap: u8| {
-            let row = u32::from(row) * u32::from(self.stride) + u32::from(tap);
-            let row = row.saturating_sub(self.padding.into()).min(self.input_height.into());
-            // At most the input's height.
-            row as u16
-        };
-        if rows.is_empty() { 0..0 } else { at(rows.start, 0)..at(rows.end - 1, self.kernel) }
-    }
-
-    /// The first row that a later run reads.
-    fn next_input(&self) -> u16 {
-        if self.end < self.height { self.input_rows(self.end..self.end + 1).start } else { self.input_height }
-    }
-
-    /// The rows before this one can be computed from so many of its input.
-    fn computable(&self, available: u16) -> u16 {
-        if available == self.input_height {
-            return self.height;
-        }
-        let rows = u32::from(available) + u32::from(self.padding);
-        match rows.checked_sub(self.kernel.into()).and_then(|rest| rest.checked_div(self.stride.into())) {
-            // At most the height.
-            Some(steps) => (steps + 1).min(self.height.into()) as u16,
-            None => 0,
-        }
+        self.links().get(usize::from(activation.checked_sub(self.base)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LayerKind;
 
     fn window(kind: LayerKind, input: u16, [kernel, stride, padding]: [u8; 3]) -> Layer {
         let (kernel_height, padding_top) = (kernel, padding);

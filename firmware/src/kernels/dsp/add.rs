@@ -12,7 +12,7 @@ const LANES: usize = 4;
 pub fn add(arguments: Add<'_>) {
     let Add { b, multiplier_a, multiplier_b, bias, requantizer, values } = arguments;
     let len = values.len().min(b.len());
-    let (words, rest) = values.split_at_mut(len / LANES * LANES);
+    let (words, rest) = values.split_at_mut_checked(len / LANES * LANES).unwrap_or_default();
     let constants = Constants {
         multipliers: [multiplier_a, multiplier_b],
         bias,

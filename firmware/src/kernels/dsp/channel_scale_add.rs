@@ -32,7 +32,10 @@ pub fn channel_scale_add(arguments: ChannelScaleAdd<'_>) {
             unsafe { scale_add(target, map, 1 << 8, &mut frame) };
         }
     }
-    for (row, map) in values.chunks_exact_mut(step.max(1)).zip(map.chunks_exact(step.max(1))) {
+    // Not zipped: that is code of its own, which could divide by a step of 0 for all it knows.
+    let mut maps = map.chunks_exact(step.max(1));
+    for row in values.chunks_exact_mut(step.max(1)) {
+        let Some(map) = maps.next() else { break };
         for ((value, &x), gate) in row.iter_mut().zip(map).zip(gate.differences()).skip(gate.served()) {
             let product = requantizer.product((i32::from(x) - i32::from(zero_point)) * gate);
             // The requantizer has clamped it to 8 bits.

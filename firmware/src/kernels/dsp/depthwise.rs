@@ -8,6 +8,7 @@ use heapless::Vec;
 use super::clamp::clamp;
 use super::plane::{LANES, PITCH, Planes, ROW, ROWS, Span};
 use super::taps::{self, Filters, Frame, Sweep};
+use crate::kernels::cut::extent;
 use crate::kernels::{Windowed, reference};
 
 /// Which functions apply a filter of `size`×`size`.
@@ -58,8 +59,8 @@ fn taps_of(arguments: &Windowed<'_>) -> Option<Taps> {
 fn parts(mut arguments: Windowed<'_>, taps: Taps) {
     let Windowed { input, window, ref output, range, .. } = arguments;
     let (height, width) = (usize::from(output.shape.height), usize::from(output.shape.width));
-    let most = |inputs: usize| (inputs - taps.size) / taps.stride + 1;
-    let (rows, columns) = (extent(height, most(ROWS)), extent(width, most(2 * ROW) & !1));
+    let most = |inputs: usize| (inputs - taps.size) / taps.stride.max(1) + 1;
+    let (rows, columns) = (share(height, most(ROWS)), share(width, most(2 * ROW) & !1));
     let step = usize::from(output.shape.channels);
     let (mut planes, mut filters) = (Planes::new(), Filters::new());
     for row in (0..height).step_by(rows) {
@@ -82,9 +83,10 @@ fn parts(mut arguments: Windowed<'_>, taps: Taps) {
 }
 
 /// The extent of parts, at most `most` and even where there are several, of which `total` has as few as can be.
-fn extent(total: usize, most: usize) -> usize {
-    let parts = total.div_ceil(most).max(1);
-    total.div_ceil(parts).next_multiple_of(2).clamp(1, most)
+#[inline]
+fn share(total: usize, most: usize) -> usize {
+    let parts = extent(total.div_ceil(extent(most)));
+    extent(total.div_ceil(parts).next_multiple_of(2).min(most))
 }
 
 /// Of the output, with what lies under it.
@@ -125,7 +127,7 @@ fn passes(taps: Taps, [rows, columns]: [usize; 2], [row, step]: [usize; 2], zero
                 source_skip: (at_once * PITCH - pairs) * taps.stride * size_of::<u32>(),
                 target_skip: at_once * row - 2 * pairs * apart,
                 pairs,
-                turns: count / at_once,
+                turns: count / extent(at_once),
             };
             let source = (first * PITCH + column / 2) * taps.stride;
             // There is room for all four.

@@ -6,6 +6,7 @@ use deja_shared::tensor::View;
 
 use super::clamp::clamp;
 use super::plane::LANES;
+use crate::kernels::cut::extent;
 use crate::kernels::{MaxPool, Window, reference};
 
 /// Greatest extents of a window that are served here.
@@ -22,7 +23,7 @@ pub fn max_pool(arguments: MaxPool<'_>) {
     if !fits || channels < LANES || window.kernel_height > SIDE || window.kernel_width > SIDE || width == 0 {
         return reference::max_pool(MaxPool { input, window, range, output });
     }
-    for (i, results) in output.data.chunks_exact_mut(width * channels).enumerate() {
+    for (i, results) in output.data.chunks_exact_mut(extent(width * channels)).enumerate() {
         row(input, window, i, results);
     }
     clamp(output.data, range);
@@ -34,8 +35,9 @@ fn row(input: View<'_>, window: Window, i: usize, results: &mut [i8]) {
     let (channels, input_width) = (usize::from(input.shape.channels), usize::from(input.shape.width));
     let (kernel_width, stride) = (usize::from(window.kernel_width), usize::from(window.stride));
     let rows = window.rows(input.shape.height, i);
-    let whole =
-        (input_width + usize::from(window.padding_left)).checked_sub(kernel_width).map_or(0, |last| last / stride + 1);
+    let whole = (input_width + usize::from(window.padding_left))
+        .checked_sub(kernel_width)
+        .map_or(0, |last| last / extent(stride) + 1);
     let width = results.len() / channels;
     let mut j = 0;
     while j < width {

@@ -2,11 +2,12 @@
 
 use super::narrow;
 use crate::kernels::ChannelScale;
+use crate::kernels::cut::extent;
 
 /// `y[n,c] = requantize((x[n,c] − zp_x)·(g[c] − zp_g))`.
 pub fn channel_scale(arguments: ChannelScale<'_>) {
     let ChannelScale { zero_point, gate, gate_zero_point, requantizer, values } = arguments;
-    for row in values.chunks_exact_mut(gate.len()) {
+    for row in values.chunks_exact_mut(extent(gate.len())) {
         for (value, &gate) in row.iter_mut().zip(gate) {
             let gate = i32::from(gate) - i32::from(gate_zero_point);
             *value = narrow(requantizer.apply((i32::from(*value) - i32::from(zero_point)) * gate));

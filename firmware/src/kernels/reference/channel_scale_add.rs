@@ -1,13 +1,18 @@
 //! The sum of an activation and of another whose channels are scaled.
 
 use super::narrow;
+use crate::kernels::cut::extent;
 use crate::kernels::{ChannelScale, ChannelScaleAdd};
 
 /// `y[n,c] = round((x[n,c] − zp_x)·(g[c] − zp_g)·multiplier + term(a[n,c]))`.
 pub fn channel_scale_add(arguments: ChannelScaleAdd<'_>) {
     let ChannelScaleAdd { map, summand, scale } = arguments;
     let ChannelScale { zero_point, gate, gate_zero_point, requantizer, values } = scale;
-    for (row, map) in values.chunks_exact_mut(gate.len()).zip(map.chunks_exact(gate.len())) {
+    let channels = extent(gate.len());
+    // Not zipped, as in `pointwise`.
+    let mut maps = map.chunks_exact(channels);
+    for row in values.chunks_exact_mut(channels) {
+        let Some(map) = maps.next() else { return };
         for ((value, &x), &gate) in row.iter_mut().zip(map).zip(gate) {
             let gate = i32::from(gate) - i32::from(gate_zero_point);
             let product = requantizer.product((i32::from(x) - i32::from(zero_point)) * gate);

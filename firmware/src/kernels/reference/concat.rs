@@ -2,16 +2,17 @@
 
 use super::narrow;
 use crate::kernels::Concat;
+use crate::kernels::cut::{cut, extent};
 
 /// `y[n, ..] = round(term(a[n, ..])), round(term(b[n, ..]))`.
 pub fn concat(arguments: Concat<'_>) {
     let Concat { inputs, summands, requantizer, output } = arguments;
     let [a, b] = inputs.map(|input| usize::from(input.shape.channels));
-    for (n, row) in output.chunks_exact_mut(a + b).enumerate() {
+    for (n, row) in output.chunks_exact_mut(extent(a + b)).enumerate() {
         let mut results = row.iter_mut();
         for (input, summand) in inputs.iter().zip(summands) {
             let channels = usize::from(input.shape.channels);
-            for (&value, result) in input.data[n * channels..][..channels].iter().zip(&mut results) {
+            for (&value, result) in cut(input.data, n * channels, channels).iter().zip(&mut results) {
                 *result = narrow(requantizer.round(summand.term(value)));
             }
         }

@@ -4,15 +4,16 @@ use deja_shared::model::pairs::Filter;
 use deja_shared::tensor::Shape;
 
 use super::narrow;
+use crate::kernels::cut::extent;
 use crate::kernels::{Overlap, Windowed};
 
 /// `y[i,j,o] = requantize(bias[o] + Σ x[i·s−p+u, j·s−p+v, c] · w[o,u,v,c])`, where x beyond the edge is the input's zero
 /// point, and c runs over the channels of o's group.
 pub fn convolution(arguments: Windowed<'_>) {
     let Windowed { input, input_zero_point, window, groups, parameters, range, output } = arguments;
-    let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
-    let group = usize::from(input.shape.channels / groups);
-    let outputs = channels / usize::from(groups);
+    let (width, channels) = (extent(output.shape.width), extent(output.shape.channels));
+    let group = extent(input.shape.channels / groups.max(1));
+    let outputs = extent(channels / extent(groups));
     let row_len = usize::from(window.kernel_width) * group;
     let fan_in = usize::from(window.kernel_height) * row_len;
     for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
@@ -41,7 +42,7 @@ pub(in crate::kernels) trait Source: Copy {
 
 impl Source for &[i8] {
     fn dot(self, start: usize, filter: Filter<'_>) -> i32 {
-        filter.dot(&self[start..])
+        filter.dot(self.get(start..).unwrap_or_default())
     }
 }
 
@@ -66,7 +67,7 @@ pub(in crate::kernels) struct Place<'a, S> {
 impl<S: Source> Place<'_, S> {
     /// Σ x·w over the whole window, padding included.
     pub fn products(&self, filter: Filter<'_>, fan_in: usize) -> i32 {
-        let rows = (0..fan_in).step_by(self.row_len).map(|start| filter.part(start..start + self.row_len));
+        let rows = (0..fan_in).step_by(extent(self.row_len)).map(|start| filter.part(start..start + self.row_len));
         rows.enumerate().map(|(u, row)| self.row_products(u, row)).fold(0, i32::wrapping_add)
     }
 
@@ -83,8 +84,8 @@ impl<S: Source> Place<'_, S> {
             // The filter's row lies as the input's does.
             self.source.dot(start, row.part(from..to))
         } else {
-            let places = (start + self.first..).step_by(channels);
-            let taps = places.zip((from..to).step_by(self.group));
+            let places = (start + self.first..).step_by(extent(channels));
+            let taps = places.zip((from..to).step_by(extent(self.group)));
             let dot = |(at, tap): (usize, usize)| self.source.dot(at, row.part(tap..tap + self.group));
             taps.map(dot).fold(0, i32::wrapping_add)
         };

@@ -2,6 +2,7 @@
 
 use super::narrow;
 use crate::kernels::Windowed;
+use crate::kernels::cut::{cut, extent};
 
 /// Channels whose accumulators are held at once.
 const BLOCK: usize = 32;
@@ -10,7 +11,8 @@ const BLOCK: usize = 32;
 /// point.
 pub fn depthwise(arguments: Windowed<'_>) {
     let Windowed { input, input_zero_point, window, parameters, range, output, .. } = arguments;
-    let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
+    let (width, channels) = (extent(output.shape.width), extent(output.shape.channels));
+    let kernel_width = extent(window.kernel_width);
     let input_width = usize::from(input.shape.width);
     for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
         let rows = window.rows(input.shape.height, i);
@@ -21,23 +23,23 @@ pub fn depthwise(arguments: Windowed<'_>) {
                 let inside = rows.taps.contains(&u) && columns.taps.contains(&v);
                 inside.then(|| {
                     let (y, x) = (rows.start + u - rows.taps.start, columns.start + v - columns.taps.start);
-                    &input.data[(y * input_width + x) * channels..][..channels]
+                    cut(input.data, (y * input_width + x) * channels, channels)
                 })
             };
             for (block, results) in results.chunks_mut(BLOCK).enumerate() {
                 let first = block * BLOCK;
                 let mut accumulators = [0; BLOCK];
-                accumulators[..results.len()].copy_from_slice(&parameters.biases[first..][..results.len()]);
+                let biases = cut(parameters.biases, first, results.len());
+                accumulators.iter_mut().zip(biases).for_each(|(accumulator, &bias)| *accumulator = bias);
                 let taps = parameters.weights.chunks_exact(channels).enumerate();
                 for (tap, weights) in taps {
-                    let weights = &weights[first..][..results.len()];
-                    let kernel_width = usize::from(window.kernel_width);
+                    let weights = cut(weights, first, results.len());
                     match values(tap / kernel_width, tap % kernel_width) {
-                        Some(values) => add_products(&mut accumulators, &values[first..][..results.len()], weights),
+                        Some(values) => add_products(&mut accumulators, cut(values, first, results.len()), weights),
                         None => add_padding(&mut accumulators, input_zero_point, weights),
                     }
                 }
-                let multipliers = &parameters.multipliers[first..];
+                let multipliers = cut(parameters.multipliers, first, results.len());
                 for ((result, &accumulator), &multiplier) in results.iter_mut().zip(&accumulators).zip(multipliers) {
                     *result = narrow(range.requantizer(multiplier).apply(accumulator));
                 }

@@ -2,6 +2,7 @@
 
 use super::entry;
 use crate::kernels::GeneralizedMeanPool;
+use crate::kernels::cut::extent;
 
 /// `y[c] = clamp(−128 + #{t : t ≤ Σ power[x[i,j,c]]})`: the thresholds t are where the root passes from one step of the
 /// output to the next.
@@ -9,13 +10,13 @@ pub fn generalized_mean_pool(arguments: GeneralizedMeanPool<'_>) {
     let GeneralizedMeanPool { input, table, range, output } = arguments;
     // `Model::parse` admits no other table.
     let Some((powers, thresholds)) = table.split_first_chunk::<256>() else { return };
-    let channels = usize::from(input.shape.channels);
+    let channels = extent(input.shape.channels);
     for (channel, result) in output.iter_mut().enumerate() {
         let values = input.data.iter().skip(channel).step_by(channels);
         let sum = values.map(|&value| powers[entry(value)]).fold(0, u64::wrapping_add);
         let passed = thresholds.partition_point(|&threshold| threshold <= sum);
         // At most 255 thresholds: the result lies in −128..=127.
-        *result = ((passed as i32 - 128) as i8).clamp(range.low, range.high);
+        *result = ((passed as i32 - 128) as i8).max(range.low).min(range.high);
     }
 }
 

@@ -2,11 +2,12 @@
 
 use super::narrow;
 use crate::kernels::GlobalAveragePool;
+use crate::kernels::cut::extent;
 
 /// `y[c] = requantize(bias + Σ x[i,j,c])`.
 pub fn global_average_pool(arguments: GlobalAveragePool<'_>) {
     let GlobalAveragePool { input, bias, requantizer, output } = arguments;
-    let channels = usize::from(input.shape.channels);
+    let channels = extent(input.shape.channels);
     for (channel, result) in output.iter_mut().enumerate() {
         let values = input.data.iter().skip(channel).step_by(channels);
         let accumulator = values.map(|&value| i32::from(value)).fold(bias, i32::wrapping_add);

@@ -1,11 +1,12 @@
 //! The greatest value of each window.
 
 use crate::kernels::MaxPool;
+use crate::kernels::cut::{cut, extent};
 
 /// `y[i,j,c] = clamp(max x[i·s−p+u, j·s−p+v, c])` over the positions that lie on the input.
 pub fn max_pool(arguments: MaxPool<'_>) {
     let MaxPool { input, window, range, output } = arguments;
-    let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
+    let (width, channels) = (extent(output.shape.width), extent(output.shape.channels));
     for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
         let rows = window.rows(input.shape.height, i);
         for (j, results) in output_row.chunks_exact_mut(channels).enumerate() {
@@ -13,7 +14,7 @@ pub fn max_pool(arguments: MaxPool<'_>) {
             results.fill(range.low);
             for y in rows.start..rows.start + rows.taps.len() {
                 let start = (y * usize::from(input.shape.width) + columns.start) * channels;
-                for values in input.data[start..][..columns.taps.len() * channels].chunks_exact(channels) {
+                for values in cut(input.data, start, columns.taps.len() * channels).chunks_exact(channels) {
                     for (result, &value) in results.iter_mut().zip(values) {
                         *result = value.max(*result).min(range.high);
                     }

@@ -2,13 +2,16 @@
 
 use super::narrow;
 use crate::kernels::Pointwise;
+use crate::kernels::cut::extent;
 
 /// `y[i,j,o] = requantize(bias[o] + Σ x[i,j,c] · w[o,c])`.
 pub fn pointwise(arguments: Pointwise<'_>) {
     let Pointwise { input, parameters, range, output } = arguments;
-    let (fan_in, channels) = (usize::from(input.shape.channels), usize::from(output.shape.channels));
-    let positions = input.data.chunks_exact(fan_in).zip(output.data.chunks_exact_mut(channels));
-    for (values, results) in positions {
+    let (fan_in, channels) = (extent(input.shape.channels), extent(output.shape.channels));
+    // Not zipped: that is code of its own, which could divide by an extent of 0 for all it knows.
+    let mut positions = input.data.chunks_exact(fan_in);
+    for results in output.data.chunks_exact_mut(channels) {
+        let Some(values) = positions.next() else { return };
         for (result, (filter, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
             let accumulator = bias.wrapping_add(filter.dot(values));
             *result = narrow(range.requantizer(multiplier).apply(accumulator));

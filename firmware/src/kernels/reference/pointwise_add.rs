@@ -2,12 +2,16 @@
 
 use super::narrow;
 use crate::kernels::PointwiseAdd;
+use crate::kernels::cut::extent;
 
 /// `y[i,j,o] = round((bias[o] + Σ x[i,j,c] · w[o,c])·multiplier[o] + term(a[i,j,o]))`.
 pub fn pointwise_add(arguments: PointwiseAdd<'_>) {
     let PointwiseAdd { input, parameters, summand, range, values } = arguments;
-    let (fan_in, channels) = (usize::from(input.shape.channels), parameters.biases.len());
-    for (inputs, results) in input.data.chunks_exact(fan_in).zip(values.chunks_exact_mut(channels)) {
+    let (fan_in, channels) = (extent(input.shape.channels), extent(parameters.biases.len()));
+    // Not zipped, as in `pointwise`.
+    let mut positions = input.data.chunks_exact(fan_in);
+    for results in values.chunks_exact_mut(channels) {
+        let Some(inputs) = positions.next() else { return };
         for (result, (filter, bias, multiplier)) in results.iter_mut().zip(parameters.filters(fan_in)) {
             let requantizer = range.requantizer(multiplier);
             let product = requantizer.product(bias.wrapping_add(filter.dot(inputs)));

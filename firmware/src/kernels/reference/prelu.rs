@@ -4,11 +4,12 @@ use deja_shared::quant::scaled;
 
 use super::narrow;
 use crate::kernels::PRelu;
+use crate::kernels::cut::extent;
 
 /// `y[n,c] = round(scaled(x[n,c] − zp, m))`, where m is `positive` if x ≥ zp, else `negative[c]`.
 pub fn prelu(arguments: PRelu<'_>) {
     let PRelu { zero_point, positive, negative, requantizer, values } = arguments;
-    for row in values.chunks_exact_mut(negative.len()) {
+    for row in values.chunks_exact_mut(extent(negative.len())) {
         for (value, &negative) in row.iter_mut().zip(negative) {
             let difference = i32::from(*value) - i32::from(zero_point);
             let multiplier = if difference < 0 { negative } else { positive };

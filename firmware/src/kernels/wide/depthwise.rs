@@ -1,17 +1,18 @@
 //! Depthwise convolution.
 
 use super::filters::Filtered;
+use crate::kernels::cut::{at, extent};
 
 /// `y[i,j,c] = requantize(bias[c] + Σ x[i·s−p+u, j·s−p+v, c] · w[u,v,c])`.
 pub(super) fn depthwise(mut arguments: Filtered<'_>) {
     let Filtered { input, window, parameters, shape, .. } = arguments;
-    let channels = usize::from(shape.channels);
+    let (width, channels, kernel_width) = (extent(shape.width), extent(shape.channels), extent(window.kernel_width));
     for position in 0..shape.positions() as usize {
-        let (i, j) = (position / usize::from(shape.width), position % usize::from(shape.width));
+        let (i, j) = (position / width, position % width);
         let (rows, columns) = (window.rows(input.shape.height, i), window.columns(input.shape.width, j));
         // Where the input's channels under each weight begin, or nothing where that is padding.
         let under = |tap: usize| {
-            let (u, v) = (tap / usize::from(window.kernel_width), tap % usize::from(window.kernel_width));
+            let (u, v) = (tap / kernel_width, tap % kernel_width);
             let inside = rows.taps.contains(&u) && columns.taps.contains(&v);
             inside.then(|| {
                 let (y, x) = (rows.start + u - rows.taps.start, columns.start + v - columns.taps.start);
@@ -19,7 +20,7 @@ pub(super) fn depthwise(mut arguments: Filtered<'_>) {
             })
         };
         for channel in 0..channels {
-            let mut accumulator = parameters.biases[channel];
+            let mut accumulator = at(parameters.biases, channel);
             for (tap, &weight) in parameters.weights.iter().skip(channel).step_by(channels).enumerate() {
                 let value = under(tap).map_or(input.zero_point.into(), |start| input.values.get(start + channel));
                 accumulator = accumulator.wrapping_add(value * i32::from(weight));

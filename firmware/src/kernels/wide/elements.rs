@@ -4,6 +4,7 @@ use deja_shared::quant::{Requantizer, scaled};
 use deja_shared::tensor::{Values, ValuesMut};
 
 use super::{Input, Summand};
+use crate::kernels::cut::{at, extent};
 
 /// What is written, value by value.
 pub(super) struct Elements<'a> {
@@ -57,7 +58,8 @@ pub(super) fn prelu(elements: Elements<'_>, positive: Summand, negative: &[i32])
     let rule = elements.rule;
     elements.each(|index, x| {
         let difference = x - i32::from(positive.zero_point);
-        let multiplier = if difference < 0 { negative[index % negative.len()] } else { positive.multiplier };
+        let multiplier =
+            if difference < 0 { at(negative, index % extent(negative.len())) } else { positive.multiplier };
         rule.round(scaled(difference, multiplier))
     });
 }
@@ -66,7 +68,7 @@ pub(super) fn prelu(elements: Elements<'_>, positive: Summand, negative: &[i32])
 pub(super) fn concat(mut elements: Elements<'_>, inputs: [Input<'_>; 2], summands: [Summand; 2]) {
     let [a, b] = inputs.map(|input| usize::from(input.shape.channels));
     for index in 0..elements.output.values().len() {
-        let (row, channel) = (index / (a + b), index % (a + b));
+        let (row, channel) = (index / extent(a + b), index % extent(a + b));
         let term = match channel.checked_sub(a) {
             None => summands[0].wide_term(inputs[0].values.get(row * a + channel)),
             Some(channel) => summands[1].wide_term(inputs[1].values.get(row * b + channel)),
@@ -77,7 +79,7 @@ pub(super) fn concat(mut elements: Elements<'_>, inputs: [Input<'_>; 2], summand
 
 /// What a gate of 8 bits scales the value at `index` by.
 fn factor(gate: Input<'_>, index: usize) -> i32 {
-    gate.values.get(index % gate.values.len()) - i32::from(gate.zero_point)
+    gate.values.get(index % extent(gate.values.len())) - i32::from(gate.zero_point)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use deja_shared::tensor::{Shape, Values};
 
 use super::elements::Elements;
 use super::{Input, Parameters, Summand, Window};
+use crate::kernels::cut::{at, extent};
 use crate::kernels::reference::{Place, Source};
 
 /// A layer with weights.
@@ -34,8 +35,8 @@ impl Source for Values<'_> {
     #[inline(never)]
     fn dot(self, start: usize, filter: Filter<'_>) -> i32 {
         match self {
-            Self::Eight(values) => filter.dot(&values[start..]),
-            Self::Sixteen(values) => filter.dot_wide(&values[start..]),
+            Self::Eight(values) => filter.dot(values.get(start..).unwrap_or_default()),
+            Self::Sixteen(values) => filter.dot_wide(values.get(start..).unwrap_or_default()),
         }
     }
 }
@@ -44,7 +45,7 @@ impl Filtered<'_> {
     /// Writes value number `index` of output channel `channel`.
     #[inline(never)]
     pub(super) fn finish(&mut self, index: usize, channel: usize, accumulator: i32) {
-        let rule = Requantizer { multiplier: self.parameters.multipliers[channel], ..self.elements.rule };
+        let rule = Requantizer { multiplier: at(self.parameters.multipliers, channel), ..self.elements.rule };
         let term = self.summand.map_or(0, |summand| summand.wide_term(self.elements.first(index)));
         self.elements.output.set(index, rule.round(rule.product(accumulator) + term));
     }
@@ -55,14 +56,14 @@ impl Filtered<'_> {
 #[inline(never)]
 pub(super) fn filters(mut arguments: Filtered<'_>) {
     let Filtered { input, window, groups, parameters, shape, .. } = arguments;
-    let channels = usize::from(shape.channels);
-    let group = usize::from(input.shape.channels / groups);
-    let outputs = channels / usize::from(groups);
+    let (width, channels) = (extent(shape.width), usize::from(shape.channels));
+    let group = usize::from(input.shape.channels / groups.max(1));
+    let outputs = extent(channels / extent(groups));
     let row_len = usize::from(window.kernel_width) * group;
     let fan_in = usize::from(window.kernel_height) * row_len;
     let (source, padding) = (input.values, i32::from(input.zero_point));
     for position in 0..shape.positions() as usize {
-        let (i, j) = (position / usize::from(shape.width), position % usize::from(shape.width));
+        let (i, j) = (position / width, position % width);
         let (rows, columns) = (&window.rows(input.shape.height, i), &window.columns(input.shape.width, j));
         for (channel, (filter, bias, _)) in parameters.filters(fan_in).enumerate() {
             let first = channel / outputs * group;

@@ -4,12 +4,13 @@ use deja_shared::tensor::Shape;
 
 use super::elements::Elements;
 use super::{Input, Window};
+use crate::kernels::cut::extent;
 
 /// `y[i,j,c] = clamp(max x[i·s−p+u, j·s−p+v, c])` over the positions that lie on the input; `shape` is the output's.
 pub(super) fn max_pool(input: Input<'_>, window: Window, shape: Shape, mut elements: Elements<'_>) {
-    let channels = usize::from(shape.channels);
+    let (width, channels) = (extent(shape.width), usize::from(shape.channels));
     for position in 0..shape.positions() as usize {
-        let (i, j) = (position / usize::from(shape.width), position % usize::from(shape.width));
+        let (i, j) = (position / width, position % width);
         let (rows, columns) = (window.rows(input.shape.height, i), window.columns(input.shape.width, j));
         for channel in 0..channels {
             let mut greatest = elements.rule.low;
