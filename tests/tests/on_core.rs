@@ -17,10 +17,15 @@ const CASES: u32 = 400;
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/instructions.csv");
 
 /// Instructions for a hundred multiply-accumulates (or values) that a machine may take, by the beginning of a case's name.
-const BUDGETS: [(Machine, &str, u64); 13] = [
+const BUDGETS: [(Machine, &str, u64); 18] = [
     (M4, "pointwise 16x8x64->128", 102),
     (M4, "pointwise 8x4x128->256", 102),
+    (M4, "pointwise 32x16x32->64", 115),
+    (M4, "pointwise 64x32x16->32", 140),
+    (M4, "pointwise_add 16x8x64->64", 140),
     (M4, "convolution 3x3", 125),
+    (M4, "convolution stem 3x3/2 128x64x3->16", 150),
+    (M4, "fully_connected", 150),
     (M4, "depthwise 3x3 32x16", 185),
     (M4, "depthwise 3x3 16x8", 185),
     (M4, "depthwise 5x5 ", 160),

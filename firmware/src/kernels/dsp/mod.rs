@@ -4,8 +4,8 @@
 //! are whole functions in assembly, each with a struct of what it reads; plain Rust around them cuts the work up, which is
 //! where bounds are checked.
 //!
-//! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` applies filters to four
-//!   rows at a time, `block` is the assembly of that.
+//! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` takes positions as such,
+//!   `rows` applies filters to four of them at a time or to one; `widen`, `block` and `row` are the assembly of that.
 //! * Depthwise: `plane` brings four channels of a part of the input together, `taps` applies their filters.
 //! * `gate`: factors of channels; `clamp`: bounds narrower than an int8.
 #![allow(
@@ -30,7 +30,10 @@ mod max_pool;
 mod plane;
 mod pointwise;
 mod pointwise_add;
+mod row;
+mod rows;
 mod taps;
+mod widen;
 
 pub use add::add;
 pub use channel_scale::channel_scale;
