@@ -4,12 +4,14 @@ use core::mem::MaybeUninit;
 
 use super::matrix::{Matrix, multiply};
 use super::patches::{Patches, ROOM};
+use crate::kernels::cut::extent;
 use crate::kernels::{Windowed, reference};
 
 /// As [`reference::convolution`], which does it in groups and with windows of more than 4 KB; so much it has on the stack.
 pub fn convolution(arguments: Windowed<'_>) {
     let patches = Patches::of(&arguments);
-    if arguments.groups != 1 || patches.fan_in == 0 || patches.fan_in > ROOM {
+    let is_whole = arguments.input.data.len() as u64 >= arguments.input.shape.len();
+    if !is_whole || arguments.groups != 1 || patches.fan_in == 0 || patches.fan_in > ROOM {
         return reference::convolution(arguments);
     }
     let Windowed { parameters, range, output, .. } = arguments;
@@ -21,7 +23,7 @@ pub fn convolution(arguments: Windowed<'_>) {
         count => count & !1,
     };
     let positions = output.shape.positions() as usize;
-    for (number, results) in output.data.chunks_mut(most * outputs).enumerate() {
+    for (number, results) in output.data.chunks_mut(extent(most * outputs)).enumerate() {
         let first = number * most;
         let values = patches.lay_out(first..positions.min(first + most), &mut room);
         multiply(&Matrix { values, fan_in: patches.fan_in, parameters, summand: None, range }, results);

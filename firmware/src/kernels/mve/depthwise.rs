@@ -5,6 +5,7 @@ use deja_shared::tensor::Shape;
 use super::filters::{Filters, LANES};
 use super::plane::{CHANNELS, COLUMNS, Plane};
 use super::taps::{self, Run};
+use crate::kernels::cut::extent;
 use crate::kernels::{Window, Windowed, reference};
 
 /// As [`reference::depthwise`], which does it with filters that are not 3×3 or 5×5, with other strides than 1 and 2, and
@@ -71,9 +72,9 @@ impl Kernel {
 
     /// Rows and columns of positions that find room: whole rows, if possible.
     fn tile(&self, shape: Shape) -> (usize, usize) {
-        let most = |room: usize| (room - self.size) / self.stride + 1;
-        let width = usize::from(shape.width).min(most(COLUMNS / self.size) & !1);
-        (most(COLUMNS / self.columns(width)), width)
+        let most = |room: usize| (room - self.size) / extent(self.stride) + 1;
+        let width = usize::from(shape.width).min(most(COLUMNS / extent(self.size)) & !1);
+        (most(COLUMNS / extent(self.columns(width))), width)
     }
 
     fn run(&self, arguments: &mut Windowed<'_>) -> Result<(), LeastWeight> {
@@ -89,8 +90,8 @@ impl Kernel {
                     return Err(LeastWeight);
                 }
             }
-            for row in (0..height).step_by(tile_height) {
-                for column in (0..width).step_by(tile_width) {
+            for row in (0..height).step_by(extent(tile_height)) {
+                for column in (0..width).step_by(extent(tile_width)) {
                     let rows = row..height.min(row + tile_height);
                     let tile = Tile { rows, columns: column..width.min(column + tile_width) };
                     self.run_tile(arguments, &tile, &mut plane, first, &filters);
@@ -127,7 +128,7 @@ impl Kernel {
                 row_bytes: columns * CHANNELS,
                 row_step: columns * CHANNELS * self.stride,
                 filters: filters[half].start(),
-                output: output.data[place + first..].as_mut_ptr(),
+                output: output.data.as_mut_ptr().wrapping_add(place + first),
                 output_step: channels,
                 output_row_step: width * channels,
                 pairs: tile.columns.len() / 2,

@@ -33,18 +33,18 @@ impl Filters {
         let Parameters { weights, biases, multipliers } = parameters;
         let (channels, to) = (biases.len(), self.0.as_mut_ptr().cast::<i8>());
         let lanes = LANES.min(channels - first);
-        let (biases, multipliers) = (&biases[first..], &multipliers[first..]);
+        let [biases, multipliers] =
+            [biases, multipliers].map(|numbers: &[i32]| numbers.get(first..).unwrap_or_default());
         let bounds = i32::from(range.high) << 16 | i32::from(range.low) & 0xffff;
         // SAFETY: there is room for 25 taps and the constants; every tap has `channels` weights, and whole eights of
         // biases and multipliers are read where there are so many.
         unsafe {
-            let least = load_weights(to, weights[first..].as_ptr(), channels, taps.min(25), lanes);
+            let least = load_weights(to, weights.as_ptr().wrapping_add(first), channels, taps.min(25), lanes);
             let constants = to.wrapping_add(taps.min(25) * LANES);
-            if lanes == LANES {
-                load_constants(constants, biases.as_ptr(), multipliers.as_ptr(), bounds);
+            if let (Some(biases), Some(multipliers)) = (biases.first_chunk(), multipliers.first_chunk()) {
+                load_constants(constants, biases, multipliers, bounds);
             } else {
-                let [biases, multipliers] = [biases, multipliers].map(eight);
-                load_constants(constants, biases.as_ptr(), multipliers.as_ptr(), bounds);
+                load_constants(constants, &eight(biases), &eight(multipliers), bounds);
             }
             // A weight, or 0.
             least as i8
@@ -84,9 +84,9 @@ unsafe extern "C" fn load_weights(_to: *mut i8, _weights: *const i8, _step: usiz
 }
 
 /// # Safety
-/// `to` begins 96 bytes, borrowed for writing, the others eight numbers each.
+/// The first argument begins 96 bytes, borrowed for writing.
 #[unsafe(naked)]
-unsafe extern "C" fn load_constants(_to: *mut i8, _biases: *const i32, _multipliers: *const i32, _bounds: i32) {
+unsafe extern "C" fn load_constants(_: *mut i8, _biases: &[i32; LANES], _multipliers: &[i32; LANES], _bounds: i32) {
     naked_asm!(
         helium!(),
         "vld20.32 {{q0, q1}}, [r1]

@@ -3,6 +3,7 @@
 use deja_shared::model::pairs::{bytes, padded};
 
 use super::block::{self, Block};
+use crate::kernels::cut::{cut, extent};
 use crate::kernels::{OutputRange, Parameters, Summand};
 
 /// Outputs that are computed together.
@@ -44,7 +45,7 @@ pub fn multiply(matrix: &Matrix<'_>, output: &mut [i8]) {
     let mut filters = Filters::new(matrix);
     for first in (0..outputs).step_by(OUTPUTS) {
         filters.choose(first);
-        let results = &mut output[first..];
+        let results = output.get_mut(first..).unwrap_or_default();
         if outputs - first >= OUTPUTS {
             // SAFETY: `values` holds `rows` rows, and `results` four results of each, `outputs` apart.
             unsafe { filters.run(matrix.values, rows, results.as_mut_ptr(), outputs) };
@@ -67,7 +68,7 @@ pub fn multiply_wide(values: &[i8], parameters: Parameters<'_>, (low, high): (i3
     let range = OutputRange { zero_point: 0, low: 0, high: 0 };
     let mut filters = Filters::new(&Matrix { values, fan_in, parameters, summand: None, range });
     (filters.block.low, filters.block.high) = (low, high);
-    for (number, results) in output[..outputs].chunks_mut(OUTPUTS).enumerate() {
+    for (number, results) in output.get_mut(..outputs).unwrap_or_default().chunks_mut(OUTPUTS).enumerate() {
         filters.choose(number * OUTPUTS);
         let mut four = [0_i16; OUTPUTS];
         filters.block.rest = filters.rest.0.as_ptr();
@@ -126,16 +127,18 @@ impl<'a> Filters<'a> {
     fn choose(&mut self, first: usize) {
         let Parameters { weights, biases, multipliers } = self.parameters;
         let pair_bytes = 2 * padded(self.fan_in);
-        let pair = &weights[first / 2 * pair_bytes..];
+        let pair = weights.get(first / 2 * pair_bytes..).unwrap_or_default();
         // Without a second pair, the first one stands in: nobody looks at its results.
         let pairs = [pair, pair.get(pair_bytes..).filter(|second| !second.is_empty()).unwrap_or(pair)];
         self.block.filters = pairs.map(<[i8]>::as_ptr);
-        self.block.biases = four(&biases[first..]);
-        self.block.multipliers = four(&multipliers[first..]);
+        self.block.biases = four(biases.get(first..).unwrap_or_default());
+        self.block.multipliers = four(multipliers.get(first..).unwrap_or_default());
         let (start, end) = (2 * TAPS * self.block.steps, pair_bytes);
         if start < end {
             for (rest, pair) in self.rest.0.chunks_exact_mut(2 * TAPS).zip(pairs) {
-                rest[..end - start].copy_from_slice(&pair[start..end]);
+                if let (Some(rest), Some(weights)) = (rest.get_mut(..end - start), pair.get(start..end)) {
+                    rest.copy_from_slice(weights);
+                }
             }
         }
     }
@@ -157,7 +160,7 @@ impl<'a> Filters<'a> {
         // Rows shorter than a vector have no step that a pair could begin with.
         let in_pairs = if self.block.steps == 0 { 0 } else { rows & !1 };
         if in_pairs > 0 {
-            self.block.next_values = values[self.fan_in..].as_ptr();
+            self.block.next_values = values.as_ptr().wrapping_add(self.fan_in);
             self.block.end = self.block.values.wrapping_add(in_pairs * self.fan_in);
             let pairs = match (self.block.rest_taps > 0, self.has_summand) {
                 (false, false) => block::pairs_whole,
@@ -170,7 +173,7 @@ impl<'a> Filters<'a> {
         }
         let one = if self.has_summand { block::one_sum } else { block::one };
         for row in in_pairs..rows {
-            self.block.values = values[row * self.fan_in..].as_ptr();
+            self.block.values = values.as_ptr().wrapping_add(row * self.fan_in);
             self.block.output = output.wrapping_add(row * step);
             // SAFETY: as above.
             unsafe { one(&self.block) };
@@ -199,14 +202,16 @@ impl<'a> Filters<'a> {
         for start in (0..rows).step_by(ROWS) {
             let count = ROWS.min(rows - start);
             let mut fours = [[0_i8; OUTPUTS]; ROWS];
-            let places = || (start * step..).step_by(step);
-            for (four, place) in fours[..count].iter_mut().zip(places()) {
-                four[..few].copy_from_slice(&results[place..place + few]);
+            let places = || (start * step..).step_by(extent(step));
+            for (four, place) in fours.iter_mut().take(count).zip(places()) {
+                four.iter_mut().zip(cut(results, place, few)).for_each(|(value, &result)| *value = result);
             }
-            // SAFETY: the rows from `start` on are `count` at least, and `fours` has room for their results.
-            unsafe { self.run(&values[start * self.fan_in..], count, fours.as_mut_ptr().cast(), OUTPUTS) };
-            for (four, place) in fours[..count].iter().zip(places()) {
-                results[place..place + few].copy_from_slice(&four[..few]);
+            let values = cut(values, start * self.fan_in, count * self.fan_in);
+            // SAFETY: these are `count` rows, and `fours` has room for their results.
+            unsafe { self.run(values, count, fours.as_mut_ptr().cast(), OUTPUTS) };
+            for (four, place) in fours.iter().take(count).zip(places()) {
+                let results = results.iter_mut().skip(place).take(few);
+                results.zip(four).for_each(|(result, &value)| *result = value);
             }
         }
     }

@@ -2,12 +2,16 @@
 
 use core::arch::naked_asm;
 
-use crate::kernels::MaxPool;
+use crate::kernels::cut::extent;
+use crate::kernels::{MaxPool, reference};
 
-/// As [`crate::kernels::reference::max_pool`].
+/// As [`reference::max_pool`].
 pub fn max_pool(arguments: MaxPool<'_>) {
     let MaxPool { input, window, range, output } = arguments;
-    let (width, channels) = (usize::from(output.shape.width), usize::from(output.shape.channels));
+    let (width, channels) = (extent(output.shape.width), extent(output.shape.channels));
+    if input.shape.channels != output.shape.channels || (input.data.len() as u64) < input.shape.len() {
+        return reference::max_pool(MaxPool { input, window, range, output });
+    }
     let row_bytes = usize::from(input.shape.width) * channels;
     for (i, output_row) in output.data.chunks_exact_mut(width * channels).enumerate() {
         let rows = window.rows(input.shape.height, i);
@@ -17,10 +21,9 @@ pub fn max_pool(arguments: MaxPool<'_>) {
                 results.fill(range.low);
                 continue;
             }
-            let values = &input.data[rows.start * row_bytes + columns.start * channels..];
             let greatest = Greatest {
                 results: results.as_mut_ptr(),
-                values: values.as_ptr(),
+                values: input.data.as_ptr().wrapping_add(rows.start * row_bytes + columns.start * channels),
                 channels,
                 row_bytes,
                 rows: rows.taps.len(),

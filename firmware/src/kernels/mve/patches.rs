@@ -6,6 +6,7 @@ use core::ops::Range;
 use deja_shared::tensor::{Shape, View};
 
 use super::rows::{Steps, copy, fill};
+use crate::kernels::cut::extent;
 use crate::kernels::{Overlap, Window, Windowed};
 
 /// Bytes of laid out windows.
@@ -28,7 +29,7 @@ impl<'a> Patches<'a> {
     /// Those of a convolution.
     pub fn of(arguments: &Windowed<'a>) -> Self {
         let Windowed { input, input_zero_point: padding, window, .. } = *arguments;
-        let width = usize::from(arguments.output.shape.width);
+        let width = extent(arguments.output.shape.width);
         let row_len = usize::from(window.kernel_width) * usize::from(input.shape.channels);
         Self { input, padding, window, width, row_len, fan_in: usize::from(window.kernel_height) * row_len }
     }
@@ -36,9 +37,9 @@ impl<'a> Patches<'a> {
     /// The windows of these positions of the output, counted row by row; as many as find room.
     pub fn lay_out<'r>(&self, positions: Range<usize>, room: &'r mut [MaybeUninit<i8>; ROOM]) -> &'r [i8] {
         let (mut position, mut to) = (positions.start, room.as_mut_ptr().cast::<i8>());
-        let end = positions.end.min(positions.start + ROOM / self.fan_in);
+        let end = positions.end.min(positions.start + ROOM / extent(self.fan_in));
         while position < end {
-            let (i, j) = (position / self.width, position % self.width);
+            let (i, j) = (position / extent(self.width), position % extent(self.width));
             let count = (self.width - j).min(end - position);
             // SAFETY: the windows before `end` find room.
             unsafe { self.lay_out_row(i, j..j + count, to) };
@@ -55,13 +56,13 @@ impl<'a> Patches<'a> {
     /// # Safety
     /// `to` begins room for all of them, borrowed for writing.
     unsafe fn lay_out_row(&self, i: usize, columns: Range<usize>, to: *mut i8) {
-        let (stride, left) = (usize::from(self.window.stride), usize::from(self.window.padding_left));
+        let (stride, left) = (extent(self.window.stride), usize::from(self.window.padding_left));
         let rows = self.window.rows(self.input.shape.height, i);
         // Windows from the first that begins on the input to the last that ends there.
         let kernel_width = usize::from(self.window.kernel_width);
         let reach = (usize::from(self.input.shape.width) + left).checked_sub(kernel_width);
-        let start = left.div_ceil(stride).clamp(columns.start, columns.end);
-        let end = reach.map_or(0, |reach| reach / stride + 1).clamp(start, columns.end);
+        let start = left.div_ceil(stride).max(columns.start).min(columns.end);
+        let end = reach.map_or(0, |reach| reach / stride + 1).max(start).min(columns.end);
         let place = |j: usize| to.wrapping_add((j - columns.start) * self.fan_in);
         for j in (columns.start..start).chain(end..columns.end) {
             // SAFETY: by the caller, there is room for this window.
