@@ -6,8 +6,9 @@
 use heapless::Vec;
 
 use super::clamp::clamp;
+use super::filters::Filters;
 use super::plane::{LANES, PITCH, Planes, ROW, ROWS, Span};
-use super::taps::{self, Filters, Frame, Sweep};
+use super::taps::{self, Frame, Sweep};
 use crate::kernels::cut::extent;
 use crate::kernels::{Windowed, reference};
 

@@ -6,7 +6,7 @@
 //!
 //! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` takes positions as such,
 //!   `rows` applies filters to four of them at a time or to one; `widen`, `block` and `row` are the assembly of that.
-//! * Depthwise: `plane` brings four channels of a part of the input together, `taps` applies their filters.
+//! * Depthwise: `plane` brings four channels of a part of the input together, `filters` their filters, `taps` applies these.
 //! * `gate`: factors of channels; `clamp`: bounds narrower than an int8.
 #![allow(
     unsafe_code,
@@ -22,6 +22,7 @@ mod channel_scale_add;
 mod clamp;
 mod convolution;
 mod depthwise;
+mod filters;
 mod fully_connected;
 mod gate;
 mod global_average_pool;
