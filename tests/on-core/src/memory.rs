@@ -11,10 +11,13 @@ pub const WEIGHTS: usize = 160 << 10;
 /// Most output channels.
 pub const CHANNELS: usize = 1024;
 
-/// Everything that a case needs; weights on the boundary that a model puts them on.
+/// Everything that a case needs.
 #[repr(C, align(16))]
 pub struct Memory {
+    /// From the first one on.
     pub weights: [i8; WEIGHTS],
+    /// Where a case's weights begin: 0 is the boundary that a model puts them on.
+    pub first_weight: usize,
     pub biases: [i32; CHANNELS],
     pub multipliers: [i32; CHANNELS],
     pub inputs: [[i8; ACTIVATION]; 2],
@@ -26,6 +29,7 @@ impl Memory {
     pub const fn new() -> Self {
         Self {
             weights: [0; WEIGHTS],
+            first_weight: 0,
             biases: [0; CHANNELS],
             multipliers: [0; CHANNELS],
             inputs: [[0; ACTIVATION]; 2],
@@ -35,7 +39,7 @@ impl Memory {
 
     /// Random constants of a layer: weights, biases, multipliers.
     pub fn draw_constants(&mut self, random: &mut Random, weights: usize, channels: usize) {
-        random.fill(&mut self.weights[..weights], -127);
+        random.fill(&mut self.weights[self.first_weight..][..weights], -127);
         self.biases[..channels].iter_mut().for_each(|bias| *bias = random.bias());
         self.multipliers[..channels].iter_mut().for_each(|multiplier| *multiplier = random.multiplier());
     }

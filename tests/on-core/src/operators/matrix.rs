@@ -49,7 +49,7 @@ impl Pointwise {
 
 fn constants(memory: &mut Memory, random: &mut Random, outputs: usize, fan_in: usize) {
     memory.draw_constants(random, pairs::bytes(outputs, fan_in), outputs);
-    clear_padding(&mut memory.weights, outputs, fan_in);
+    clear_padding(&mut memory.weights[memory.first_weight..], outputs, fan_in);
     random.fill(&mut memory.inputs[0], -128);
 }
 
@@ -89,7 +89,7 @@ impl Case for Pointwise {
         kernel(kernels::Pointwise {
             input: view(&memory.inputs[0], self.offsets[0], self.input),
             parameters: parameters(
-                &memory.weights[..self.weights()],
+                &memory.weights[memory.first_weight..][..self.weights()],
                 &memory.biases[..outputs],
                 &memory.multipliers[..outputs],
             ),
@@ -127,7 +127,7 @@ impl Case for PointwiseAdd {
         kernel(kernels::PointwiseAdd {
             input: view(&memory.inputs[0], offsets[0], input),
             parameters: parameters(
-                &memory.weights[..self.matrix.weights()],
+                &memory.weights[memory.first_weight..][..self.matrix.weights()],
                 &memory.biases[..outputs],
                 &memory.multipliers[..outputs],
             ),
@@ -173,7 +173,7 @@ impl Case for FullyConnected {
         kernel(kernels::FullyConnected {
             input: &memory.inputs[0][self.offset..][..self.inputs],
             parameters: parameters(
-                &memory.weights[..pairs::bytes(self.outputs, self.inputs)],
+                &memory.weights[memory.first_weight..][..pairs::bytes(self.outputs, self.inputs)],
                 &memory.biases[..self.outputs],
                 &memory.multipliers[..self.outputs],
             ),

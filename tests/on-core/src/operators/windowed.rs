@@ -96,7 +96,7 @@ impl Windowed {
             window: self.window,
             groups: self.groups,
             parameters: parameters(
-                &memory.weights[..weights],
+                &memory.weights[memory.first_weight..][..weights],
                 &memory.biases[..channels],
                 &memory.multipliers[..channels],
             ),
@@ -139,7 +139,7 @@ impl Case for Convolution {
 
     fn fill(&self, memory: &mut Memory, random: &mut Random) {
         self.0.fill(memory, random, self.weights());
-        clear_padding(&mut memory.weights, self.0.output.channels.into(), self.0.fan_in());
+        clear_padding(&mut memory.weights[memory.first_weight..], self.0.output.channels.into(), self.0.fan_in());
     }
 
     fn result_bytes(&self) -> usize {
