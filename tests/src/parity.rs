@@ -1,7 +1,7 @@
 //! Bits that flip in a model, and a camera that notices: the same story for every kind of camera.
 
 use deja::quantize::AlignedBytes;
-use deja_shared::model::{Fingerprint, Model};
+use deja_shared::model::{Fingerprint, Model, ModelError, VERSION};
 use deja_shared::protocol::endpoints::endpoint;
 use deja_shared::protocol::events::Event;
 use deja_shared::protocol::messages::{Certificate, Decision, Enroll, Name, Nothing};
@@ -65,6 +65,34 @@ pub fn a_flipped_bit_never_runs<W: Tamper>(host: &mut Session<W>) {
     }
     assert_eq!(host.flash(&forged(&newer)).map(drop), Err(No::Refusal(Refusal::Parity { pair: 0 })));
     assert_certified(host, &newer, false);
+}
+
+/// What a camera cannot serve it refuses with the reason, and the older model goes on: too large an arena, an operator that it
+/// does not know, arrays off their boundary, another version.
+pub fn what_cannot_be_served_never_runs<W: Wire>(host: &mut Session<W>) {
+    let older = small().emit();
+    let capacity = host.hello().unwrap().max_arena;
+    host.flash(&older).unwrap();
+    let mut large = other();
+    large.header.arena_bytes = capacity + 16;
+    let changed = |place: usize, byte: u8| {
+        let mut file = AlignedBytes::from(&other().emit()[..]);
+        file[place] = byte;
+        seal(&mut file);
+        file
+    };
+    let first_layer = Model::parse(&other().emit()).expect("a whole model").header().layers_offset as usize;
+    let weights = first_layer + 16;
+    let off_boundary = other().emit()[weights] + 4;
+    for (file, reason) in [
+        (large.emit(), Refusal::ArenaTooSmall { needed: capacity + 16, capacity }),
+        (changed(first_layer, 200), Refusal::InvalidModel(ModelError::Layer { index: 0 })),
+        (changed(weights, off_boundary), Refusal::InvalidModel(ModelError::Alignment)),
+        (changed(4, 200), Refusal::InvalidModel(ModelError::Version { found: 200, supported: VERSION })),
+    ] {
+        assert_eq!(host.flash(&file).map(drop), Err(No::Refusal(reason)));
+        assert_certified(host, &older, false);
+    }
 }
 
 /// The model that runs is `file`, and passes.

@@ -15,6 +15,11 @@ fn a_flipped_bit_never_runs() {
 }
 
 #[test]
+fn what_cannot_be_served_never_runs() {
+    parity::what_cannot_be_served_never_runs(&mut Session::new(NativeCamera::default()));
+}
+
+#[test]
 fn the_flip_of_these_tests_fools_the_checksum_and_not_the_golden_pairs() {
     let file = small().emit();
     assert!(Model::parse(&flipped(&file)).is_err());

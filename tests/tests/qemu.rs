@@ -80,6 +80,12 @@ fn the_board_keeps_model_and_gallery_over_a_restart_and_a_lost_start() {
 }
 
 #[test]
+fn what_cannot_be_served_never_runs_on_the_board() {
+    let Some(board) = Emulated::start(BOARDS[0].name) else { return };
+    parity::what_cannot_be_served_never_runs(&mut Session::new(board));
+}
+
+#[test]
 fn a_flipped_bit_never_runs_on_the_board() {
     let Some(board) = Emulated::start(BOARDS[0].name) else { return };
     let mut host = Session::new(board);
