@@ -1,5 +1,6 @@
 //! What the tests across the packages share.
 
+pub mod binary;
 pub mod chained;
 pub mod constants;
 pub mod fuzz;
@@ -8,3 +9,4 @@ pub mod model;
 pub mod native;
 pub mod parity;
 pub mod session;
+pub mod tools;

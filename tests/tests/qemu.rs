@@ -20,6 +20,7 @@ use deja_tests::model::{branched, other, picture, small, wide};
 use deja_tests::native::NativeCamera;
 use deja_tests::parity::{self, Tamper, assert_certified, fingerprint, flipped, replace};
 use deja_tests::session::{Session, Wire};
+use deja_tests::tools::skip;
 
 /// Silence of this length means that no answer will come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -246,14 +247,6 @@ fn board(name: &str) -> &'static Board {
 
 fn firmware(board: &Board) -> Option<std::path::PathBuf> {
     build_firmware(board).map_or_else(|error| skip(&error), Some)
-}
-
-/// Missing tools are no fault of the program; everything else is.
-fn skip<T>(error: &QemuError) -> Option<T> {
-    let is_missing = matches!(error, QemuError::NoEmulator | QemuError::NoTarget { .. });
-    assert!(is_missing && std::env::var_os("CI").is_none(), "{error}");
-    eprintln!("SKIPPED, NOTHING WAS TESTED: {error}");
-    None
 }
 
 /// Address, length, and whether it lies in the program's flash, of each allocated section of a 32-bit ELF file.
