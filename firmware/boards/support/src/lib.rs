@@ -107,7 +107,7 @@ pub fn run<M: Machine>(memory: &'static mut Memory) -> ! {
         unsafe { (Uart::start::<M>(received), Nor::at(M::STORE), [0, 1].map(|number| Led::at(M::LEDS, number))) };
     let [known, unknown] = leds;
     let indicator = Lamps { known, unknown };
-    let clock = CoreClock::start(core.SYST, M::CORE_HERTZ);
+    let clock = CoreClock::start(core.SYST, (core.DCB, core.DWT), M::CORE_HERTZ);
     let parts: Parts<Emulated<M>> = Parts { link, flash, clock, indicator, sensor: NoSensor };
     let mut camera = Camera::new(parts, Buffers { arena: &mut arena.0, pixels, gallery });
     loop {
