@@ -29,7 +29,7 @@ const NETWORKS: [(&str, [usize; 2]); 4] = [
 #[test]
 fn networks_take_no_more_instructions_than_before() {
     let mut found = Table::new();
-    let models = NETWORKS.map(|(name, input)| random_model(name, input, &Silent).unwrap());
+    let models = NETWORKS.map(|(name, input)| random_model(name, input, None, &Silent).unwrap());
     for board in &BOARDS {
         let Some(program) = firmware::read(board) else { return };
         let bound = Bound::of(&program).unwrap().bytes();

@@ -77,6 +77,9 @@ enum What {
         /// Height and width of a picture
         #[arg(long, value_name = "HxW", default_value = "96x96", value_parser = parse_size)]
         input: [usize; 2],
+        /// Bytes of activation memory to keep within, as `deja quantize` takes it
+        #[arg(long, value_name = "BYTES")]
+        arena_limit: Option<usize>,
         /// Emulated board (needs QEMU)
         #[arg(long, default_value = "mps2-an386", value_parser = emulated_boards())]
         board: &'static Board,
@@ -145,8 +148,8 @@ pub fn run(args: &Args, context: &Context) -> anyhow::Result<()> {
                 loss::Workload { batch: (*batch).max(1), dimension: (*dimension).max(1), steps: (*steps).max(1) };
             charge(workload, context)
         }
-        What::Device { network, input, board, chips } => {
-            let file = profile::random_model(network, *input, context.progress())?;
+        What::Device { network, input, arena_limit, board, chips } => {
+            let file = profile::random_model(network, *input, *arena_limit, context.progress())?;
             let profile = profile::emulated(board, &file.model())?;
             cost::show(&profile, Some(*board), *chips, context)
         }

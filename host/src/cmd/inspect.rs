@@ -58,6 +58,10 @@ struct Row {
     stride: u8,
     macs: u64,
     weights_bytes: u32,
+    /// The layers that run together from this one on; 0: it is alone, or not the first.
+    chain: u16,
+    /// Rows of the last one's result that they compute at a time.
+    band: u16,
 }
 
 /// Inspects.
@@ -120,7 +124,9 @@ impl Outcome {
             right("stride"),
             right("macs"),
             right("weights"),
+            ("rows at a time", Align::Left),
         ]);
+        let mut together = 0..0;
         for (index, row) in self.layers.iter().enumerate() {
             let shape = |[height, width, channels]: [u16; 3]| format!("{height}x{width}x{channels}");
             let kernel =
@@ -129,7 +135,16 @@ impl Outcome {
             let [macs, weights] = [row.macs.to_string(), row.weights_bytes.to_string()];
             let (input, output) = (shape(row.input), shape(row.output));
             let output = if row.output_bits == 8 { output } else { format!("{output} i16") };
-            table.row([index.to_string(), row.kind.to_owned(), input, output, kernel, stride, macs, weights]);
+            if row.chain > 0 {
+                together = index..index + usize::from(row.chain);
+            }
+            let chain = match together.contains(&index) {
+                true if row.chain > 0 => format!("┐ {}", row.band),
+                true if index + 1 == together.end => "┘".to_owned(),
+                true => "│".to_owned(),
+                false => String::new(),
+            };
+            table.row([index.to_string(), row.kind.to_owned(), input, output, kernel, stride, macs, weights, chain]);
         }
         table
     }
@@ -148,6 +163,8 @@ impl Row {
             stride: layer.stride,
             macs: macs(model, layer),
             weights_bytes: layer.weights_bytes,
+            chain: layer.chain,
+            band: layer.band,
         }
     }
 }

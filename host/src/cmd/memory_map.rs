@@ -1,8 +1,9 @@
 //! The arena of a model as text: which activation lies where, and while which layers run.
 
-use deja_shared::model::{Model, OUTSIDE_ARENA};
+use deja_shared::model::{Model, OUTSIDE_ARENA, Tensor};
 use serde::Serialize;
 use std::fmt;
+use std::ops::Range;
 
 /// Columns of the picture.
 const WIDTH: usize = 64;
@@ -26,6 +27,11 @@ struct Place {
     written_by: Option<usize>,
     /// The last layer that reads it.
     last_read_by: usize,
+    /// How many of its rows are kept at a time; 0: all.
+    rows_kept: u16,
+    /// The layers during which its memory is taken: in a chain, all of them.
+    #[serde(skip)]
+    taken: Range<usize>,
 }
 
 impl MemoryMap {
@@ -41,6 +47,8 @@ impl MemoryMap {
                 bytes: record.bytes(),
                 written_by: tensor.checked_sub(1),
                 last_read_by: tensor.saturating_sub(1),
+                rows_kept: record.rows_kept,
+                taken: 0..0,
             })
             .collect();
         for (index, layer) in model.layers().enumerate() {
@@ -50,7 +58,12 @@ impl MemoryMap {
                 }
             }
         }
-        let unshared_bytes = tensors.iter().map(|place| place.bytes).sum();
+        let spans = spans(model);
+        tensors.iter_mut().for_each(|place| place.taken = place.taken_in(&spans));
+        let whole = |(number, record): (usize, Tensor)| {
+            if number == last { 0 } else { Tensor { rows_kept: 0, ..record }.bytes() }
+        };
+        let unshared_bytes = model.tensors().enumerate().map(whole).sum();
         Self { arena_bytes: model.header().arena_bytes, unshared_bytes, tensors }
     }
 
@@ -58,7 +71,7 @@ impl MemoryMap {
     fn line(&self, layer: usize) -> (String, u64) {
         let mut cells = vec!['·'; WIDTH];
         let mut bytes = 0;
-        for place in self.tensors.iter().filter(|place| place.is_alive(layer)) {
+        for place in self.tensors.iter().filter(|place| place.taken.contains(&layer)) {
             bytes += place.bytes;
             let column = |byte: u64| (byte * WIDTH as u64).div_ceil(u64::from(self.arena_bytes.max(1))) as usize;
             let start = (u64::from(place.offset) * WIDTH as u64 / u64::from(self.arena_bytes.max(1))) as usize;
@@ -71,9 +84,19 @@ impl MemoryMap {
 }
 
 impl Place {
-    fn is_alive(&self, layer: usize) -> bool {
-        self.written_by.is_none_or(|first| first <= layer) && layer <= self.last_read_by
+    /// From the layer that writes it to the last that reads it, and all layers that run together with one of these.
+    fn taken_in(&self, spans: &[Range<usize>]) -> Range<usize> {
+        let (first, last) = (self.written_by.unwrap_or(0), self.last_read_by);
+        let together = |layer: usize| spans.iter().find(|span| span.contains(&layer)).cloned();
+        let (first, last) = (together(first).unwrap_or(first..first + 1), together(last).unwrap_or(last..last + 1));
+        first.start..last.end
     }
+}
+
+/// The layers of each chain.
+fn spans(model: &Model<'_>) -> Vec<Range<usize>> {
+    let chains = (0..).zip(model.layers()).filter(|(_, layer)| layer.chain > 0);
+    chains.map(|(first, layer)| first..first + usize::from(layer.chain)).collect()
 }
 
 impl fmt::Display for MemoryMap {

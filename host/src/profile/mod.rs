@@ -16,7 +16,7 @@ pub use flash::flash_with;
 pub use measure::{emulated, measure};
 pub use random_model::random_model;
 
-use deja_shared::model::{Layer, LayerKind, Model};
+use deja_shared::model::{Layer, Model};
 use deja_shared::protocol::messages::LayerTicks;
 use serde::Serialize;
 
@@ -117,7 +117,6 @@ impl LayerProfile {
 
 /// Multiply-accumulates: every weight once for each output position; a layer without weights has none.
 pub fn macs(model: &Model<'_>, layer: &Layer) -> u64 {
-    let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
-    let fan_in = if layer.kind.has_weights() { layer.fan_in(model.tensor(read).shape) } else { 0 };
+    let fan_in = if layer.kind.has_weights() { layer.fan_in(model.tensor(layer.weighs()).shape) } else { 0 };
     u64::from(fan_in) * model.tensor(layer.output).shape.len()
 }

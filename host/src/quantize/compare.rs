@@ -6,7 +6,9 @@ use deja_shared::tensor::{Values, View};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::emit::emit;
 use super::int8_model::{arena, unit};
+use super::plan_arena::Plan;
 use super::{Int8Model, QuantizeError, Quantized};
 use crate::network::interpreter;
 use crate::progress::Progress;
@@ -49,7 +51,8 @@ pub fn compare(quantized: &Quantized, pictures: &[u8], progress: &dyn Progress) 
     if !pictures.len().is_multiple_of(picture) {
         return Err(QuantizeError::PictureSize { bytes: pictures.len(), picture });
     }
-    let model = Int8Model::from_bytes(quantized.bytes.clone())?;
+    // With every activation whole, and in the order of the layers.
+    let model = Int8Model::from_bytes(emit(&quantized.lowered, &Plan::whole(&quantized.lowered), &[])?)?;
     progress.start("compare with float", (pictures.len() / picture) as u64);
     let sums = pictures
         .par_chunks_exact(picture)

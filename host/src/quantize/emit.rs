@@ -2,14 +2,14 @@
 
 use deja_firmware::embedder::{self, EmbedError};
 use deja_shared::model::{
-    ALIGNMENT, Fingerprint, HEADER_BYTES, Header, LAYER_BYTES, Model, NAME_BYTES, OUTSIDE_ARENA, TENSOR_BYTES, Tensor,
+    ALIGNMENT, Fingerprint, HEADER_BYTES, Header, LAYER_BYTES, Layer, Model, NAME_BYTES, OUTSIDE_ARENA, Tensor,
 };
 use deja_shared::tensor::Width;
 
 use super::QuantizeError;
 use super::aligned_bytes::AlignedBytes;
 use super::int8_model::arena;
-use super::lower::{Lowered, LoweredLayer, LoweredTensor};
+use super::lower::{Lowered, LoweredLayer};
 use super::plan_arena::Plan;
 use super::scale::Quantization;
 use super::threshold::Threshold;
@@ -65,33 +65,49 @@ struct Writer {
     bytes: Vec<u8>,
 }
 
+/// Where the constants of a layer stand; a layer that is computed again has the same.
+#[derive(Debug, Clone, Copy)]
+struct Constants {
+    weights: u32,
+    weights_bytes: u32,
+    biases: u32,
+    multipliers: u32,
+}
+
+impl Constants {
+    fn put_into(self, layer: Layer) -> Layer {
+        let Self { weights: weights_offset, weights_bytes, biases, multipliers } = self;
+        Layer { weights_offset, weights_bytes, biases_offset: biases, multipliers_offset: multipliers, ..layer }
+    }
+}
+
 impl Writer {
     fn file(lowered: &Lowered, plan: &Plan, golden: &[Vec<u8>]) -> AlignedBytes {
         let mut writer = Self { bytes: vec![0; HEADER_BYTES] };
-        let offsets = plan.offsets.iter().map(|&offset| offset as u32).chain([OUTSIDE_ARENA]);
-        let mut tensors = lowered.tensors.clone();
+        let last = &lowered.tensors[lowered.tensors.len() - 1];
         // Its 16 bits go without saying.
-        tensors.iter_mut().skip(lowered.layers.len()).for_each(|raw| raw.quantization.width = Width::Eight);
-        let tensors = tensors.iter().zip(offsets).flat_map(|(tensor, at)| record(tensor, at));
-        let tensors_offset = writer.array(&tensors.collect::<Vec<u8>>());
-        let layers_offset = writer.array(&vec![0; lowered.layers.len() * LAYER_BYTES]);
+        let raw = Tensor { arena_offset: OUTSIDE_ARENA, width: Width::Eight, ..last.record() };
+        let tensors: Vec<Tensor> = plan.activations(lowered).into_iter().chain([raw]).collect();
+        let tensors_offset = writer.array(&tensors.iter().flat_map(Tensor::encode).collect::<Vec<u8>>());
+        let layers_offset = writer.array(&vec![0; plan.order.len() * LAYER_BYTES]);
         let preprocessing_offset = writer.array(&preprocessing());
-        for (index, layer) in lowered.layers.iter().enumerate() {
-            let record = writer.layer(layer);
+        let mut constants = vec![None; lowered.layers.len()];
+        for (index, (layer, &source)) in plan.layers(lowered).into_iter().zip(&plan.order).enumerate() {
+            let places = *constants[source].get_or_insert_with(|| writer.constants(&lowered.layers[source]));
             let at = layers_offset as usize + index * LAYER_BYTES;
-            writer.bytes[at..at + LAYER_BYTES].copy_from_slice(&record);
+            writer.bytes[at..at + LAYER_BYTES].copy_from_slice(&places.put_into(layer).encode());
         }
         let golden_offset = writer.array(&golden.concat());
         let mut file = AlignedBytes::from(writer.bytes.as_slice());
-        let (input, output) = (&lowered.tensors[0].shape, &lowered.tensors[lowered.tensors.len() - 1].shape);
+        let (input, output) = (&lowered.tensors[0].shape, &last.shape);
         let header = Header {
             total_bytes: file.len() as u32,
             fingerprint: Fingerprint::default(),
             input_height: input.height,
             input_width: input.width,
             dimension: output.channels,
-            tensor_count: lowered.tensors.len() as u16,
-            layer_count: lowered.layers.len() as u16,
+            tensor_count: tensors.len() as u16,
+            layer_count: plan.order.len() as u16,
             arena_bytes: plan.bytes as u32,
             tensors_offset,
             layers_offset,
@@ -107,16 +123,17 @@ impl Writer {
         file
     }
 
-    /// Appends the constants of a layer; its record with their places.
-    fn layer(&mut self, lowered: &LoweredLayer) -> [u8; LAYER_BYTES] {
-        let mut layer = lowered.layer;
-        let interleaved = layer.kind.has_filters().then(|| interleaved(&lowered.weights, lowered.biases.len()));
+    /// Appends the constants of a layer.
+    fn constants(&mut self, lowered: &LoweredLayer) -> Constants {
+        let has_filters = lowered.layer.kind.has_filters();
+        let interleaved = has_filters.then(|| interleaved(&lowered.weights, lowered.biases.len()));
         let weights = interleaved.as_ref().unwrap_or(&lowered.weights);
-        layer.weights_bytes = weights.len() as u32;
-        layer.weights_offset = self.array_if_any(bytemuck::cast_slice(weights));
-        layer.biases_offset = self.array_if_any(bytemuck::cast_slice(&lowered.biases));
-        layer.multipliers_offset = self.array_if_any(bytemuck::cast_slice(&lowered.multipliers));
-        layer.encode()
+        Constants {
+            weights_bytes: weights.len() as u32,
+            weights: self.array_if_any(bytemuck::cast_slice(weights)),
+            biases: self.array_if_any(bytemuck::cast_slice(&lowered.biases)),
+            multipliers: self.array_if_any(bytemuck::cast_slice(&lowered.multipliers)),
+        }
     }
 
     /// Where [`Writer::array`] puts bytes; 0 where there are none.
@@ -131,11 +148,6 @@ impl Writer {
         self.bytes.extend_from_slice(bytes);
         offset as u32
     }
-}
-
-fn record(tensor: &LoweredTensor, arena_offset: u32) -> [u8; TENSOR_BYTES] {
-    let Quantization { scale, zero_point, width } = tensor.quantization;
-    Tensor { shape: tensor.shape, arena_offset, width, zero_point, scale, rows_kept: 0 }.encode()
 }
 
 /// Pixel value → int8, the same for red, green and blue.

@@ -135,6 +135,19 @@ pub enum QuantizeError {
         /// The node.
         node: String,
     },
+    /// The network needs more activation memory than it was to.
+    #[error(
+        "`{network}` needs at least {needed} bytes of activation memory, not {limit}: raise --arena-limit, or train a network \
+         for smaller pictures"
+    )]
+    Arena {
+        /// The network.
+        network: String,
+        /// Bytes of the smallest plan that was found.
+        needed: usize,
+        /// Bytes that it may have.
+        limit: usize,
+    },
     /// A sum could exceed 32 bits.
     #[error("the accumulator of `{node}` could overflow: at most {MAX_FAN_IN} products and biases within its range")]
     Accumulator {

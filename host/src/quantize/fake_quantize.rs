@@ -95,18 +95,20 @@ fn round_to_nearest(weights: &mut [f32], steps: &[f64]) {
 mod tests {
     use super::super::fixtures::{PICTURE, network, pictures};
     use super::super::int8_model::arena;
-    use super::super::{Int8Model, Settings, quantize};
+    use super::super::plan_arena::Plan;
+    use super::super::{Settings, emit, quantize};
     use super::*;
     use crate::network::interpreter;
     use crate::progress::Silent;
+    use deja_shared::model::Model;
 
     /// Given the camera's own inputs, each layer of the twin gives the camera's integers, but for values between two steps.
     #[test]
     fn the_twin_computes_what_the_camera_computes() {
         let quantized = quantize(&network(51), &pictures(16, 51), &Settings::default(), &Silent).unwrap();
         let fake = FakeQuantized::new(&quantized.corrected, &quantized.lowered);
-        let int8 = Int8Model::from_bytes(quantized.bytes.clone()).unwrap();
-        let model = int8.model();
+        let whole = emit::emit(&quantized.lowered, &Plan::whole(&quantized.lowered), &[]).unwrap();
+        let model = Model::parse(&whole).unwrap();
         let picture = &pictures(1, 52)[..PICTURE];
         let mut camera = vec![vec![]; fake.graph.nodes.len()];
         let tensors = &quantized.lowered.tensors;

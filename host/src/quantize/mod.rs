@@ -96,6 +96,8 @@ pub struct Settings {
     pub qat_epochs: u64,
     /// [`qat::Settings::learning_rate`].
     pub qat_rate: f32,
+    /// Bytes of activation memory to keep within; see [`plan_arena::plan`].
+    pub arena_limit: Option<usize>,
 }
 
 impl Default for Settings {
@@ -109,6 +111,7 @@ impl Default for Settings {
             golden: 2,
             qat_epochs: 0,
             qat_rate,
+            arena_limit: None,
         }
     }
 }
@@ -141,6 +144,8 @@ pub struct Quantized {
     ranges: Vec<Range>,
     /// How its residual layers are computed.
     residual: Residual,
+    /// [`Settings::arena_limit`].
+    arena_limit: Option<usize>,
 }
 
 impl Quantized {
@@ -176,8 +181,8 @@ impl Quantized {
     }
 
     fn placed(&self) -> Placed {
-        let Self { graph, ranges, residual, lowered, plan, .. } = self.clone();
-        Placed { graph, ranges, residual, wide: Wide::new(), lowered, plan }
+        let Self { graph, ranges, residual, lowered, plan, arena_limit, .. } = self.clone();
+        Placed { graph, ranges, residual, wide: Wide::new(), lowered, plan, arena_limit }
     }
 }
 
@@ -219,7 +224,7 @@ pub fn quantize_tuned(
         equalize::equalize(&mut graph, pictures, progress)?;
     }
     let ranges = calibrate::calibrate(&graph, pictures, settings.method, progress)?;
-    finish(order::lower_smallest(graph, &ranges)?, pictures, (settings, tuning), progress)
+    finish(order::lower_smallest(graph, &ranges, settings.arena_limit)?, pictures, (settings, tuning), progress)
 }
 
 /// From calibrated layers to the file.
@@ -229,6 +234,7 @@ fn finish(
     (settings, tuning): (&Settings, Option<(qat::Pictures<'_>, qat::Settings)>),
     progress: &dyn Progress,
 ) -> Result<Quantized, QuantizeError> {
+    placed.keeps_limit()?;
     let picture = placed.graph.input().len();
     let count = pictures.len() / picture.max(1);
     let mut corrected = placed.graph.clone();
@@ -244,12 +250,12 @@ fn finish(
         let tuned = qat::fine_tune((&placed, &corrected), pictures, &settings, progress)?;
         (corrected, placed.lowered, fine_tuning) = (tuned.graph, tuned.lowered, Some(tuned.loss));
     }
-    let Placed { graph, ranges, residual, lowered, plan, .. } = placed;
+    let Placed { graph, ranges, residual, lowered, plan, arena_limit, .. } = placed;
     let golden = settings.golden.min(count);
     let golden: Vec<&[u8]> =
         (0..golden).map(|index| &pictures[index * count / golden * picture..][..picture]).collect();
     let bytes = emit::emit(&lowered, &plan, &golden)?;
-    Ok(Quantized { graph, corrected, lowered, plan, bytes, fine_tuning, ranges, residual })
+    Ok(Quantized { graph, corrected, lowered, plan, bytes, fine_tuning, ranges, residual, arena_limit })
 }
 
 #[cfg(test)]

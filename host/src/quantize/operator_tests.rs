@@ -303,13 +303,3 @@ fn whole_networks_with_gates_and_pools() {
         deja_firmware::embedder::check_golden(&model, &mut arena).unwrap();
     }
 }
-
-/// The four streams of a block are never all in memory, and residual layers add in place.
-#[test]
-fn osnet_fits_64_kilobytes() {
-    let graph = awake(by_name("osnet_x0.25", [128, 64], 64, 3).unwrap(), 4);
-    let graph = fold_batch_norm::fold_batch_norm(&graph).unwrap();
-    let ranges = vec![calibrate::Range { low: -1.0, high: 1.0 }; graph.nodes.len()];
-    let placed = order::lower_smallest(graph, &ranges).unwrap();
-    assert!(placed.plan.bytes <= 64 << 10, "{} bytes, of at least {}", placed.plan.bytes, placed.plan.lower_bound);
-}

@@ -3,7 +3,7 @@
 use super::QuantizeError;
 use super::calibrate::Range;
 use super::lower::{Lowered, Residual, Wide, candidates, lower_wide, lower_widths, lower_with};
-use super::plan_arena::{Plan, place_activations};
+use super::plan_arena::{Plan, plan};
 use crate::network::{Graph, NodeId};
 
 /// A graph in the order in which its layers run, its layers and their places.
@@ -19,8 +19,10 @@ pub struct Placed {
     pub wide: Wide,
     /// Its layers.
     pub lowered: Lowered,
-    /// Where its activations lie.
+    /// How a camera runs it, and where its activations lie.
     pub plan: Plan,
+    /// Bytes of activation memory that it was to keep within.
+    pub arena_limit: Option<usize>,
 }
 
 impl Placed {
@@ -49,8 +51,30 @@ impl Placed {
             ranges[node] = bounds[node];
         }
         let (lowered, wide) = lower_wide(&self.graph, &ranges, self.residual, names)?;
-        let plan = place_activations(&lowered);
-        Ok(Self { graph: self.graph.clone(), ranges, residual: self.residual, wide, lowered, plan })
+        let plan = plan(&lowered, self.arena_limit);
+        Ok(Self { ranges, wide, lowered, plan, ..self.clone() })
+    }
+
+    /// What is to be small: bytes above the limit, instructions that the plan brings with it, bytes.
+    fn cost(&self) -> (usize, u64, usize) {
+        let Plan { bytes, overhead, .. } = self.plan;
+        match self.arena_limit {
+            Some(limit) => (bytes.saturating_sub(limit), overhead, bytes),
+            None => (bytes, overhead, 0),
+        }
+    }
+
+    /// Whether its activations keep within the limit, where there is one.
+    ///
+    /// # Errors
+    /// [`QuantizeError::Arena`].
+    pub fn keeps_limit(&self) -> Result<(), QuantizeError> {
+        match self.arena_limit.filter(|&limit| self.plan.bytes > limit) {
+            Some(limit) => {
+                Err(QuantizeError::Arena { network: self.graph.name.clone(), needed: self.plan.bytes, limit })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The layers whose results can have 16 bits, and the tensors that they write.
@@ -61,17 +85,18 @@ impl Placed {
 }
 
 /// Lowers `graph` with its nodes as they stand, depth first, and depth first from the last input on, with residual
-/// layers apart and joined, and keeps what needs the smallest arena; of several, what comes first in this list.
+/// layers apart and joined, and keeps what needs the smallest arena, or of those within `limit` the fewest instructions;
+/// of several, what comes first in this list. See [`plan`].
 ///
 /// # Errors
 /// As [`lower_with`].
-pub fn lower_smallest(graph: Graph, ranges: &[Range]) -> Result<Placed, QuantizeError> {
+pub fn lower_smallest(graph: Graph, ranges: &[Range], limit: Option<usize>) -> Result<Placed, QuantizeError> {
     let orders = [(0..graph.nodes.len()).map(NodeId).collect(), depth_first(&graph, false), depth_first(&graph, true)];
-    let mut best = place(&graph, ranges, &orders[0], Residual::Apart)?;
+    let mut best = place(&graph, ranges, &orders[0], Residual::Apart, limit)?;
     for residual in [Residual::Apart, Residual::Joined] {
         for order in &orders {
-            let placed = place(&graph, ranges, order, residual)?;
-            if placed.plan.bytes < best.plan.bytes {
+            let placed = place(&graph, ranges, order, residual, limit)?;
+            if placed.cost() < best.cost() {
                 best = placed;
             }
         }
@@ -79,11 +104,17 @@ pub fn lower_smallest(graph: Graph, ranges: &[Range]) -> Result<Placed, Quantize
     Ok(best)
 }
 
-fn place(graph: &Graph, ranges: &[Range], order: &[NodeId], residual: Residual) -> Result<Placed, QuantizeError> {
+fn place(
+    graph: &Graph,
+    ranges: &[Range],
+    order: &[NodeId],
+    residual: Residual,
+    limit: Option<usize>,
+) -> Result<Placed, QuantizeError> {
     let (graph, ranges) = (reorder(graph, order), order.iter().map(|id| ranges[id.0]).collect::<Vec<_>>());
     let lowered = lower_with(&graph, &ranges, residual)?;
-    let plan = place_activations(&lowered);
-    Ok(Placed { graph, ranges, residual, wide: Wide::new(), lowered, plan })
+    let plan = plan(&lowered, limit);
+    Ok(Placed { graph, ranges, residual, wide: Wide::new(), lowered, plan, arena_limit: limit })
 }
 
 /// The nodes, each behind everything that it needs and as late as that allows: what a branch computes is used before

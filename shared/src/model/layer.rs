@@ -110,6 +110,11 @@ impl Layer {
         Span { first: index, layers: self.chain, band: self.band }
     }
 
+    /// The number of the activation to which a kind that has weights applies them.
+    pub fn weighs(&self) -> u16 {
+        if self.kind == LayerKind::PointwiseAdd { self.second_input } else { self.input }
+    }
+
     /// Products summed into one accumulator of a kind that has weights, which it applies to `input`.
     pub fn fan_in(&self, input: Shape) -> u32 {
         let window = u32::from(self.kernel_height) * u32::from(self.kernel_width);

@@ -20,7 +20,7 @@ pub(super) fn widths_fit(model: &Model<'_>, layer: &Layer) -> bool {
 
 /// Whether no sum over values of 16 bits can leave 32 bits, given these weights and the bounds of what was written.
 pub(super) fn sums_fit(model: &Model<'_>, layer: &Layer) -> bool {
-    let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
+    let read = layer.weighs();
     if !is_wide(model, read) {
         return true;
     }
@@ -46,8 +46,7 @@ fn magnitude(model: &Model<'_>, layer: &Layer, output: usize) -> u64 {
         let channels = usize::from(model.tensor(layer.output).shape.channels);
         return weights.iter().skip(output).step_by(channels).map(|&weight| absolute(weight)).sum();
     }
-    let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
-    let fan_in = layer.fan_in(model.tensor(read).shape) as usize;
+    let fan_in = layer.fan_in(model.tensor(layer.weighs()).shape) as usize;
     Filter::of(weights, output, fan_in).taps().map(absolute).sum()
 }
 

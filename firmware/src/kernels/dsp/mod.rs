@@ -5,8 +5,7 @@
 //! where bounds are checked.
 //!
 //! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` takes positions as such,
-//!   `words` makes 16 bits of 8, `rows` applies filters to four rows at a time or to one; `widen`, `block` and `row` are the
-//!   assembly of that.
+//!   `rows` applies filters to four of them at a time or to one; `widen`, `block` and `row` are the assembly of that.
 //! * Depthwise: `plane` brings four channels of a part of the input together, `filters` their filters, `taps` applies these.
 //! * `gate`: factors of channels; `clamp`: bounds narrower than an int8.
 #![allow(
@@ -36,7 +35,6 @@ mod row;
 mod rows;
 mod taps;
 mod widen;
-mod words;
 
 pub use add::add;
 pub use channel_scale::channel_scale;

@@ -16,6 +16,7 @@ const EXAMPLES: &str = "EXAMPLES:
   deja quantize run/model.safetensors market1501/ --out model.deja --fpir 0.001 --identities 50
   deja quantize run/model.safetensors market1501/ --out model.deja --held-out others/ --budget 0.002
   deja quantize run/model.safetensors market1501/ --out model.deja --qat
+  deja quantize run/model.safetensors market1501/ --out model.deja --arena-limit 65536
   deja quantize elsewhere.onnx market1501/ --out model.deja --pixels imagenet
   deja quantize run/model.safetensors market1501/ --out model.deja --int16 blocks.2.add,blocks.3.add
   deja quantize run/model.safetensors market1501/ --out model.deja --calibration entropy --sensitivity";
@@ -69,6 +70,10 @@ pub struct Args {
         conflicts_with = "qat"
     )]
     int16: Vec<String>,
+    /// Bytes of activation memory that the camera has for it. By default as few as rows of layers computed together can do
+    /// at hardly any cost; with a limit, layers are computed in smaller bands of rows, or twice, as far as it takes
+    #[arg(long, value_name = "BYTES")]
+    arena_limit: Option<usize>,
     /// Data set of identities that the network was not trained on; by default those that the run held out
     #[arg(long, value_name = "DATA")]
     held_out: Option<PathBuf>,
@@ -138,6 +143,7 @@ impl Args {
             equalize: with(Step::Equalization),
             adaptive_rounding: with(Step::Rounding),
             correct_biases: with(Step::BiasCorrection),
+            arena_limit: self.arena_limit,
             qat_epochs: if self.qat { self.qat_epochs } else { 0 },
             qat_rate: self.qat_rate,
             ..Settings::default()

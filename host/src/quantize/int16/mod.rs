@@ -3,7 +3,7 @@
 use super::judges::{Judges, Verdict};
 use super::lower::candidates;
 use super::ship::{Request, ShipError};
-use super::{LayerSensitivity, Quantized, sensitivity};
+use super::{LayerSensitivity, QuantizeError, Quantized, sensitivity};
 use serde::Serialize;
 
 /// Least mean cosine between the camera's embeddings and the float ones: below it something is destroyed, whatever held-out
@@ -101,7 +101,10 @@ pub(super) fn choose(
     let mut best = Chosen { quantized: int8.clone(), verdict, widening: None };
     while (1..=names.len()).contains(&count) {
         let wide = (&names[..count], &bounds[..]);
-        let quantized = int8.widened(wide, pictures, &request.settings, judges.progress)?;
+        let quantized = match int8.widened(wide, pictures, &request.settings, judges.progress) {
+            Err(QuantizeError::Arena { .. }) if reason != Reason::Asked => break,
+            quantized => quantized?,
+        };
         let verdict = judges.judge(&quantized)?;
         let failure = verdict.shortfall(request.budget);
         if reason == Reason::Asked || failure <= best.verdict.shortfall(request.budget) / 2.0 {

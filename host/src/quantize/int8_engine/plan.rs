@@ -78,8 +78,7 @@ fn work(model: &Model<'_>, layer: &Layer, kernels: &Int8Kernels) -> Option<Work>
     }
     let (order, parameters) = (&kernels.order, Parameters::of(model, layer));
     let window = Window::of(layer);
-    let read = if layer.kind == LayerKind::PointwiseAdd { layer.second_input } else { layer.input };
-    let fan_in = layer.fan_in(model.tensor(read).shape) as usize;
+    let fan_in = layer.fan_in(model.tensor(layer.weighs()).shape) as usize;
     match layer.kind {
         LayerKind::Convolution => {
             let (input, groups) = (model.tensor(layer.input).shape.channels, usize::from(layer.groups));

@@ -14,7 +14,7 @@ mod trim;
 mod wide;
 
 use deja_shared::embedding::MAX_DIMENSION;
-use deja_shared::model::{Layer, LayerKind, MAX_LAYERS};
+use deja_shared::model::{Layer, LayerKind, MAX_LAYERS, Tensor};
 use deja_shared::quant::INT16;
 use deja_shared::tensor::{Shape, Width};
 
@@ -57,6 +57,12 @@ impl LoweredTensor {
     pub fn bytes(&self) -> usize {
         // The format's extents have 16 bits, and a layer's result fits in memory here before it is lowered.
         self.shape.len() as usize * self.quantization.width.bytes()
+    }
+
+    /// What the file says of it, whole and without a place.
+    pub fn record(&self) -> Tensor {
+        let Quantization { scale, zero_point, width } = self.quantization;
+        Tensor { shape: self.shape, arena_offset: 0, width, zero_point, scale, rows_kept: 0 }
     }
 }
 

@@ -4,6 +4,7 @@ use super::super::calibrate::Range;
 use super::super::int8_model::arena;
 use super::super::lower::{Lowered, lower_with};
 use super::super::order::Placed;
+use super::super::plan_arena::Plan;
 use super::super::{AlignedBytes, QuantizeError, emit};
 use super::parameters::round_weights;
 use crate::network::Graph;
@@ -34,13 +35,13 @@ pub struct Trace {
 }
 
 impl Camera {
-    /// `graph`, its weights clipped, in the order and the places of `calibrated`.
+    /// `graph`, its weights clipped, in the order of `calibrated`, every activation whole.
     ///
     /// # Errors
     /// What cannot be lowered.
     pub fn new(graph: Graph, ranges: &[Range], calibrated: &Placed) -> Result<Self, QuantizeError> {
         let lowered = lower_with(&graph, ranges, calibrated.residual)?;
-        let bytes = emit::emit(&lowered, &calibrated.plan, &[])?;
+        let bytes = emit::emit(&lowered, &Plan::whole(&lowered), &[])?;
         let mut tensor_of = vec![None; graph.nodes.len()];
         // The last is the raw embedding, of 16 bits.
         let tensors = lowered.tensors[..lowered.tensors.len() - 1].iter().enumerate();

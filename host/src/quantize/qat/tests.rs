@@ -18,7 +18,7 @@ use deja_shared::embedding::Embedding;
 fn placed(graph: &Graph, seed: u64) -> Placed {
     let graph = fold_batch_norm(graph).unwrap();
     let ranges = calibrate(&graph, &pictures(16, seed), Method::Percentile(99.9), &Silent).unwrap();
-    lower_smallest(graph, &ranges).unwrap()
+    lower_smallest(graph, &ranges, None).unwrap()
 }
 
 fn calibrated(seed: u64) -> Placed {
