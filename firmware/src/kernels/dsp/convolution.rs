@@ -11,6 +11,8 @@ use super::widen::{self, Runs};
 use crate::kernels::{Overlap, Window, Windowed, reference};
 
 /// As [`reference::convolution`].
+// Its buffers are on the stack only while it runs.
+#[inline(never)]
 pub fn convolution(arguments: Windowed<'_>) {
     let Windowed { input, window, groups, parameters, range, .. } = arguments;
     let row_len = usize::from(window.kernel_width) * usize::from(input.shape.channels);

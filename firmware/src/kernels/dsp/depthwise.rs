@@ -28,6 +28,8 @@ struct Taps {
 ///
 /// For filters of 3×3 and 5×5 at strides 1 and 2 and at least four channels; others go to the reference. Takes 5.5 KB of
 /// stack.
+// Its buffers are on the stack only while it runs.
+#[inline(never)]
 pub fn depthwise(arguments: Windowed<'_>) {
     match taps_of(&arguments) {
         Some(taps) => parts(arguments, taps),

@@ -8,6 +8,8 @@ use crate::kernels::cut::extent;
 use crate::kernels::{Windowed, reference};
 
 /// As [`reference::convolution`], which does it in groups and with windows of more than 4 KB; so much it has on the stack.
+// Its buffers are on the stack only while it runs.
+#[inline(never)]
 pub fn convolution(arguments: Windowed<'_>) {
     let patches = Patches::of(&arguments);
     let is_whole = arguments.input.data.len() as u64 >= arguments.input.shape.len();

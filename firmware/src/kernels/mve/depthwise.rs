@@ -10,6 +10,8 @@ use crate::kernels::{Window, Windowed, reference};
 
 /// As [`reference::depthwise`], which does it with filters that are not 3×3 or 5×5, with other strides than 1 and 2, and
 /// with a weight of −128. The stack holds 5 KB of input and filters.
+// Its buffers are on the stack only while it runs.
+#[inline(never)]
 pub fn depthwise(mut arguments: Windowed<'_>) {
     let kernel = Kernel::of(arguments.window).filter(|_| is_whole(&arguments));
     if kernel.is_none_or(|kernel| kernel.run(&mut arguments).is_err()) {
