@@ -103,8 +103,7 @@ impl Embedding {
 
     /// The cosine of the angle to another embedding, exactly. Components that the shorter one lacks count as zero.
     pub fn similarity(&self, other: &Self) -> Similarity {
-        let dot = dot(&self.components, &other.components);
-        Similarity { dot, norms: u64::from(self.norm) * u64::from(other.norm) }
+        Similarity::new(dot(&self.components, &other.components), [self.norm, other.norm])
     }
 }
 
@@ -138,6 +137,11 @@ pub struct Similarity {
 pub const Q15_ONE: i16 = i16::MAX;
 
 impl Similarity {
+    /// Of two embeddings, from their dot product and their norms.
+    pub fn new(dot: i32, norms: [u32; 2]) -> Self {
+        Self { dot, norms: u64::from(norms[0]) * u64::from(norms[1]) }
+    }
+
     /// The cosine as a fraction of 2¹⁵, rounded towards zero and held within ±32767. For people; decide with
     /// [`Similarity::reaches`].
     pub fn to_q15(self) -> i16 {
@@ -177,6 +181,8 @@ impl PartialOrd for Similarity {
 }
 
 impl Ord for Similarity {
+    // Not inlined, because products of 128 bits are long on a microcontroller.
+    #[inline(never)]
     fn cmp(&self, other: &Self) -> Ordering {
         self.cross(*other).cmp(&other.cross(*self))
     }

@@ -18,7 +18,7 @@ const CASES: u32 = 400;
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/instructions.csv");
 
 /// Instructions for a hundred multiply-accumulates (or values) that a machine may take, by the beginning of a case's name.
-const BUDGETS: [(Machine, &str, u64); 18] = [
+const BUDGETS: [(Machine, &str, u64); 20] = [
     (M4, "pointwise 16x8x64->128", 102),
     (M4, "pointwise 8x4x128->256", 102),
     (M4, "pointwise 32x16x32->64", 115),
@@ -32,11 +32,13 @@ const BUDGETS: [(Machine, &str, u64); 18] = [
     (M4, "depthwise 5x5 ", 160),
     (M4, "global_average_pool", 130),
     (M4, "mobilenet_v1_0.25", 140),
+    (M4, "matching 128", 100),
     (M55, "pointwise 16x8x64->128", 30),
     (M55, "pointwise 8x4x128->256", 30),
     (M55, "convolution 3x3", 30),
     (M55, "depthwise 3x3 32x16", 120),
     (M55, "mobilenet_v1_0.25", 64),
+    (M55, "matching 128", 40),
 ];
 
 /// A board's name, and the program's feature with its memory map and kernels.

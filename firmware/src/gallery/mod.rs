@@ -4,6 +4,9 @@
 //! a board keeps it in a `static`. [`snapshot`] turns it into bytes for flash and back, record after record.
 
 pub mod snapshot;
+mod templates;
+
+pub use templates::{Key, Template, Templates};
 
 use deja_shared::embedding::Embedding;
 use deja_shared::model::Fingerprint;
@@ -26,15 +29,6 @@ pub struct Identity {
     pub name: Name,
 }
 
-/// One stored embedding of an identity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Template {
-    /// The identity's number.
-    pub identity: u32,
-    /// What is compared.
-    pub embedding: Embedding,
-}
-
 /// The identities and their templates, all made by one model.
 ///
 /// Every identity has 1 to [`MAX_TEMPLATES_EACH`] templates, and all templates have one number of components.
@@ -46,8 +40,7 @@ pub struct Gallery {
     last: u32,
     /// By ascending number.
     identities: heapless::Vec<Identity, MAX_IDENTITIES>,
-    /// In the order in which they were added.
-    templates: heapless::Vec<Template, MAX_TEMPLATES>,
+    templates: Templates,
 }
 
 /// Why the gallery stays as it is.
@@ -96,33 +89,32 @@ impl Default for Gallery {
 impl Gallery {
     /// Nobody.
     pub const fn new() -> Self {
-        Self { model: [0; 32], last: 0, identities: heapless::Vec::new(), templates: heapless::Vec::new() }
+        Self { model: [0; 32], last: 0, identities: heapless::Vec::new(), templates: Templates::new() }
     }
 
     /// Adds a template that `model` made, to the identity of this name or to a new one. Returns the identity's number.
     ///
     /// # Errors
     /// All of [`GalleryError`] but `NotFound`; then nothing has changed.
-    pub fn add(&mut self, model: &Fingerprint, name: &str, embedding: Embedding) -> Result<u32, GalleryError> {
+    pub fn add(&mut self, model: &Fingerprint, name: &str, embedding: &Embedding) -> Result<u32, GalleryError> {
         if !self.fits(model) {
             return Err(GalleryError::ForeignModel);
         }
-        if self.templates.first().is_some_and(|first| first.embedding.dimension() != embedding.dimension()) {
+        if !self.templates.takes(embedding) {
             return Err(GalleryError::Dimension);
         }
         if self.templates.is_full() {
             return Err(GalleryError::Full);
         }
         let identity = match self.find(name) {
-            Some(known) if self.templates_of(known.number).count() >= MAX_TEMPLATES_EACH => {
+            Some(known) if self.templates.count_of(known.number) >= MAX_TEMPLATES_EACH => {
                 return Err(GalleryError::IdentityFull);
             }
             Some(known) => known.number,
             None => self.create(name)?,
         };
         self.model = *model;
-        self.templates.push(Template { identity, embedding }).map_err(|_| GalleryError::Full)?;
-        Ok(identity)
+        if self.templates.push(identity, embedding) { Ok(identity) } else { Err(GalleryError::Full) }
     }
 
     /// Forgets an identity and its templates. Every other number stays, and this one is not given again.
@@ -132,7 +124,7 @@ impl Gallery {
     pub fn remove(&mut self, number: u32) -> Result<(), GalleryError> {
         let place = self.place(number).ok_or(GalleryError::NotFound)?;
         self.identities.remove(place);
-        self.templates.retain(|template| template.identity != number);
+        self.templates.remove(number);
         Ok(())
     }
 
@@ -140,7 +132,7 @@ impl Gallery {
     pub fn clear(&mut self) -> usize {
         let count = self.identities.len();
         self.identities.clear();
-        self.templates.clear();
+        self.templates.truncate(0);
         count
     }
 
@@ -159,14 +151,9 @@ impl Gallery {
         &self.identities
     }
 
-    /// All templates in the order in which they were added.
-    pub fn templates(&self) -> &[Template] {
+    /// All templates.
+    pub fn templates(&self) -> &Templates {
         &self.templates
-    }
-
-    /// The templates of one identity.
-    pub fn templates_of(&self, number: u32) -> impl Iterator<Item = &Template> {
-        self.templates.iter().filter(move |template| template.identity == number)
     }
 
     /// The identity with this number.

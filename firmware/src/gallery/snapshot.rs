@@ -8,7 +8,7 @@ use deja_shared::model::Fingerprint;
 use deja_shared::protocol::MAX_NAME;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Gallery, Identity, MAX_TEMPLATES_EACH, Template, checked_name};
+use super::{Gallery, Identity, Key, MAX_TEMPLATES_EACH, Template, checked_name};
 use super::{MAX_IDENTITIES, MAX_TEMPLATES};
 
 /// The layout that this program writes and reads.
@@ -76,7 +76,7 @@ pub fn write<E>(gallery: &Gallery, mut sink: impl FnMut(&[u8]) -> Result<(), E>)
     };
     record(&header, &mut sink)?;
     gallery.identities.iter().try_for_each(|identity| record(identity, &mut sink))?;
-    gallery.templates.iter().try_for_each(|template| record(template, &mut sink))
+    gallery.templates.iter().try_for_each(|template| record(&template, &mut sink))
 }
 
 /// Number of bytes that [`write()`] hands out.
@@ -129,7 +129,13 @@ fn fill(gallery: &mut Gallery, mut bytes: &[u8]) -> Result<(), SnapshotError> {
         gallery.identities.push(take(&mut bytes)?).map_err(|_| SnapshotError::Capacity)?;
     }
     for _ in 0..header.templates {
-        gallery.templates.push(take(&mut bytes)?).map_err(|_| SnapshotError::Capacity)?;
+        if gallery.templates.is_full() {
+            return Err(SnapshotError::Capacity);
+        }
+        let Template { identity, embedding } = take(&mut bytes)?;
+        if !gallery.templates.push(identity, &embedding) {
+            return Err(SnapshotError::Malformed);
+        }
     }
     if bytes.is_empty() { Ok(()) } else { Err(SnapshotError::Malformed) }
 }
@@ -142,14 +148,11 @@ fn check(gallery: &Gallery) -> Result<(), SnapshotError> {
         let first = gallery.find(&identity.name).map(|found| found.number);
         checked_name(&identity.name).is_some() && first == Some(identity.number)
     };
-    let seen = |identity: &Identity| (1..=MAX_TEMPLATES_EACH).contains(&gallery.templates_of(identity.number).count());
-    let dimension = gallery.templates.first().map(|template| template.embedding.dimension());
-    let owned = |template: &Template| {
-        gallery.identity(template.identity).is_some() && Some(template.embedding.dimension()) == dimension
-    };
+    let seen = |identity: &Identity| (1..=MAX_TEMPLATES_EACH).contains(&gallery.templates.count_of(identity.number));
+    let owned = |template: &Key| gallery.identity(template.identity).is_some();
     let whole = ascending
         && gallery.identities.iter().all(|identity| given(identity) && named(identity) && seen(identity))
-        && gallery.templates.iter().all(owned);
+        && gallery.templates.keys().iter().all(owned);
     if whole { Ok(()) } else { Err(SnapshotError::Malformed) }
 }
 
@@ -180,7 +183,7 @@ mod tests {
     fn sample() -> Gallery {
         let mut gallery = Gallery::new();
         for (name, raw) in [("Ada", [1i16, -2]), ("Bob", [0, 5]), ("Cleo", [3, 4]), ("Ada", [2, -2])] {
-            gallery.add(&[9; 32], name, Embedding::from_raw(&raw).unwrap()).unwrap();
+            gallery.add(&[9; 32], name, &Embedding::from_raw(&raw).unwrap()).unwrap();
         }
         gallery.remove(2).unwrap();
         gallery
@@ -202,7 +205,7 @@ mod tests {
         let mut gallery = Gallery { last: u32::MAX - 64, ..Gallery::new() };
         let embedding = Embedding::from_raw(&[-1; MAX_DIMENSION]).unwrap();
         for i in 0..MAX_TEMPLATES {
-            gallery.add(&[255; 32], &format!("{:032}", i % MAX_IDENTITIES), embedding.clone()).unwrap();
+            gallery.add(&[255; 32], &format!("{:032}", i % MAX_IDENTITIES), &embedding).unwrap();
         }
         let bytes = bytes_of(&gallery);
         assert!(bytes.len() <= MAX_SNAPSHOT_BYTES);

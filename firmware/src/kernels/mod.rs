@@ -20,6 +20,8 @@
 //! `bias = b − zp·Σ w`, over the *whole* window of an output channel. Weights have no zero point. At the edge, a window
 //! reaches over the input; there the real value is 0, so the kernel must add `zp·w` for every position that is padding:
 //! together with the fold it contributes `(zp − zp)·w = 0`.
+//!
+//! **Templates.** `search` compares a probe with the templates of a gallery, which lie four by four in [`quad::Quad`]s.
 
 mod arguments;
 mod cut;
@@ -27,6 +29,7 @@ mod cut;
 pub mod dsp;
 #[cfg(all(target_arch = "arm", feature = "mve"))]
 pub mod mve;
+pub mod quad;
 pub mod reference;
 mod wide;
 mod window;

@@ -60,8 +60,8 @@ impl<B: Board> Recognizer<'_, B> {
         let found = matching::identify(gallery, embedding, threshold);
         let other = found.best.filter(|best| found.decision == Decision::Match && Some(best.identity) != known);
         let confusable = other.map(|other| candidate(gallery, other));
-        let identity = gallery.add(fingerprint, name, embedding.clone()).map_err(refusal)?;
-        let templates = gallery.templates_of(identity).count() as u16;
+        let identity = gallery.add(fingerprint, name, embedding).map_err(refusal)?;
+        let templates = gallery.templates().count_of(identity) as u16;
         self.save_or_restore()?;
         Ok(Enrolled { identity, templates, own: own.map(|own| own.similarity.to_q15()), confusable })
     }
@@ -98,7 +98,7 @@ impl<B: Board> Recognizer<'_, B> {
         let summary = |identity: &crate::gallery::Identity| IdentitySummary {
             identity: identity.number,
             name: identity.name.clone(),
-            templates: gallery.templates_of(identity.number).count() as u16,
+            templates: gallery.templates().count_of(identity.number) as u16,
         };
         let page = gallery.identities().iter().skip(skip.into()).take(deja_shared::protocol::PAGE);
         GalleryPage { total: gallery.identities().len() as u16, identities: page.map(summary).collect() }
@@ -132,7 +132,7 @@ impl<B: Board> Recognizer<'_, B> {
         let template = gallery.templates().get(usize::from(index)).ok_or(Refusal::NotFound)?;
         let identity = gallery.identity(template.identity).ok_or(Refusal::NotFound)?;
         let fingerprint = *gallery.model().ok_or(Refusal::NotFound)?;
-        Ok(StoredTemplate { name: identity.name.clone(), fingerprint, embedding: template.embedding.clone() })
+        Ok(StoredTemplate { name: identity.name.clone(), fingerprint, embedding: template.embedding })
     }
 
     /// The threshold that was set in place of the model's own.

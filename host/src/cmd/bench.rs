@@ -198,7 +198,7 @@ fn compare(probes: usize, dimension: usize, context: &Context) -> anyhow::Result
     };
     let mut gallery = Box::new(Gallery::new());
     for index in 0..MAX_TEMPLATES {
-        gallery.add(&[0; 32], &format!("identity {}", index % MAX_IDENTITIES), embedding()?)?;
+        gallery.add(&[0; 32], &format!("identity {}", index % MAX_IDENTITIES), &embedding()?)?;
     }
     let probes = (0..probes.max(1)).map(|_| embedding()).collect::<Result<Vec<_>, _>>()?;
     let start = Instant::now();

@@ -3,10 +3,12 @@
 use core::fmt::Display;
 
 use cortex_m_semihosting::hprintln;
+use deja_firmware::gallery::MAX_TEMPLATES;
 use deja_firmware::kernels::Summand;
 use deja_shared::tensor::Shape;
 
 use crate::counter::Counter;
+use crate::gallery::{self, PROBES};
 use crate::memory::Memory;
 use crate::mobile_net;
 use crate::operators::{
@@ -20,6 +22,11 @@ pub fn print(memory: &mut Memory, counter: &Counter) {
     matrices(memory, counter);
     windows(memory, counter);
     values(memory, counter);
+    for dimension in [128, 256] {
+        let instructions = gallery::count(&mut memory.gallery, counter, dimension);
+        let macs = dimension * MAX_TEMPLATES * PROBES;
+        line(format_args!("matching {dimension} x {MAX_TEMPLATES}"), macs, instructions);
+    }
     let (macs, instructions) = mobile_net::count(memory, counter);
     line("mobilenet_v1_0.25 96x96x3", macs, instructions);
 }

@@ -7,6 +7,7 @@
 
 mod counter;
 mod counts;
+mod gallery;
 mod memory;
 mod mobile_net;
 mod operators;

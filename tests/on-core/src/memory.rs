@@ -1,6 +1,8 @@
 //! Where cases lie.
 
+use deja_firmware::gallery::Gallery;
 use deja_firmware::kernels::Parameters;
+use deja_firmware::kernels::quad::Quad;
 
 use crate::random::Random;
 
@@ -10,6 +12,9 @@ pub const ACTIVATION: usize = 160 << 10;
 pub const WEIGHTS: usize = 160 << 10;
 /// Most output channels.
 pub const CHANNELS: usize = 1024;
+
+/// Most quads of templates.
+pub const QUADS: usize = 10;
 
 /// Everything that a case needs.
 #[repr(C, align(16))]
@@ -23,6 +28,8 @@ pub struct Memory {
     pub inputs: [[i8; ACTIVATION]; 2],
     /// What the fast kernel and what the reference writes.
     pub outputs: [[i8; ACTIVATION]; 2],
+    pub quads: [Quad; QUADS],
+    pub gallery: Gallery,
 }
 
 impl Memory {
@@ -34,6 +41,8 @@ impl Memory {
             multipliers: [0; CHANNELS],
             inputs: [[0; ACTIVATION]; 2],
             outputs: [[0; ACTIVATION]; 2],
+            quads: [Quad::EMPTY; QUADS],
+            gallery: Gallery::new(),
         }
     }
 

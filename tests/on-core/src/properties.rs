@@ -5,7 +5,7 @@ use cortex_m_semihosting::hprintln;
 use crate::memory::Memory;
 use crate::operators::{
     Add, Case, ChannelScale, ChannelScaleAdd, Convolution, Depthwise, FullyConnected, GlobalAveragePool, Kernels,
-    MARGIN, MaxPool, Pointwise, PointwiseAdd,
+    MARGIN, MaxPool, Pointwise, PointwiseAdd, Search,
 };
 use crate::random::Random;
 
@@ -27,6 +27,7 @@ pub fn check(memory: &mut Memory, seed: u32, cases: u32) {
     operator::<Add>(memory, seed, cases);
     operator::<ChannelScale>(memory, seed, cases);
     operator::<ChannelScaleAdd>(memory, seed, cases);
+    operator::<Search>(memory, seed, cases);
 }
 
 fn operator<C: Case>(memory: &mut Memory, seed: u32, cases: u32) {

@@ -7,6 +7,7 @@
 //! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` takes positions as such,
 //!   `rows` applies filters to four of them at a time or to one; `widen`, `block` and `row` are the assembly of that.
 //! * Depthwise: `plane` brings four channels of a part of the input together, `filters` their filters, `taps` applies these.
+//! * `search`: a probe and four templates at a time.
 //! * `gate`: factors of channels; `clamp`: bounds narrower than an int8.
 #![allow(
     unsafe_code,
@@ -33,6 +34,7 @@ mod pointwise;
 mod pointwise_add;
 mod row;
 mod rows;
+mod search;
 mod taps;
 mod widen;
 
@@ -46,3 +48,4 @@ pub use global_average_pool::global_average_pool;
 pub use max_pool::max_pool;
 pub use pointwise::pointwise;
 pub use pointwise_add::pointwise_add;
+pub use search::Probe;

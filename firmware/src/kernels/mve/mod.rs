@@ -7,6 +7,7 @@
 //! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` applies four filters
 //!   at a time to rows, `block` is the assembly of that.
 //! * Depthwise: `plane` brings 16 channels of a part of the input together, `taps` applies their `filters`.
+//! * `search`: a probe and four templates at a time.
 //! * `requantize`: sums into results, the same text everywhere.
 #![allow(
     unsafe_code,
@@ -32,6 +33,7 @@ mod pointwise;
 mod pointwise_add;
 mod rows;
 mod scale;
+mod search;
 mod taps;
 
 pub use super::reference::{concat, generalized_mean_pool, prelu, widen};
@@ -45,3 +47,4 @@ pub use global_average_pool::global_average_pool;
 pub use max_pool::max_pool;
 pub use pointwise::pointwise;
 pub use pointwise_add::pointwise_add;
+pub use search::Probe;

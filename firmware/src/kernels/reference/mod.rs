@@ -17,6 +17,7 @@ mod max_pool;
 mod pointwise;
 mod pointwise_add;
 mod prelu;
+mod search;
 #[cfg(test)]
 pub(super) mod testing;
 mod widen;
@@ -36,6 +37,7 @@ pub use max_pool::max_pool;
 pub use pointwise::pointwise;
 pub use pointwise_add::pointwise_add;
 pub use prelu::prelu;
+pub use search::Probe;
 pub use widen::widen;
 
 /// The place of an int8 in a table that starts with the entry for −128.

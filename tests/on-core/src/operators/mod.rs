@@ -1,10 +1,12 @@
 //! One operator with its shape, as both a property and a count use it.
 
 mod matrix;
+mod search;
 mod values;
 mod windowed;
 
 pub use matrix::{FullyConnected, Pointwise, PointwiseAdd};
+pub use search::Search;
 pub use values::{Add, ChannelScale, ChannelScaleAdd, GlobalAveragePool, REQUANTIZER};
 pub use windowed::{Convolution, Depthwise, MaxPool, Windowed};
 

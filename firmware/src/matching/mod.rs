@@ -3,10 +3,13 @@
 //! Of two cosines the greater one always wins, however close they are; of two equal ones, the lower number. So a camera,
 //! a simulator and the host's evaluation decide alike.
 
+mod nearest;
+
 use deja_shared::embedding::{Embedding, Similarity};
 use deja_shared::protocol::messages::Decision;
 
 use crate::gallery::Gallery;
+use nearest::{Nearest, Score, nearest};
 
 /// An identity and the cosine to the nearest of its templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +54,21 @@ impl Identification {
 ///
 /// `threshold` is the least cosine of a match in 1/2¹⁵, decided exactly.
 pub fn identify(gallery: &Gallery, probe: &Embedding, threshold: i16) -> Identification {
-    let (mut best, mut runner_up) = (None, None);
-    for template in gallery.templates() {
-        let similarity = probe.similarity(&template.embedding);
-        rank(&mut best, &mut runner_up, Candidate { identity: template.identity, similarity });
-    }
+    let candidate = |score: Score| {
+        let similarity = Similarity::new(score.dot, [probe.norm(), score.norm]);
+        Candidate { identity: score.identity, similarity }
+    };
+    let Nearest { best, runner_up } = nearest(gallery.templates(), probe);
+    let (best, runner_up) = (best.map(candidate), runner_up.map(candidate));
     let decision = decide(best.map(|candidate| candidate.similarity), threshold);
     Identification { decision, best, runner_up, compared: gallery.templates().len() }
 }
 
-/// Compares a probe with the templates of one identity; `None` if there is no such identity.
+/// Compares a probe with the templates of one identity, one by one; `None` if there is no such identity.
 ///
 /// `threshold` as in [`identify`].
 pub fn verify(gallery: &Gallery, identity: u32, probe: &Embedding, threshold: i16) -> Option<Verification> {
-    let similarities = gallery.templates_of(identity).map(|template| probe.similarity(&template.embedding));
+    let similarities = gallery.templates().of(identity).map(|template| probe.similarity(&template.embedding));
     let similarity = similarities.max()?;
     Some(Verification { decision: decide(Some(similarity), threshold), similarity })
 }
@@ -74,25 +78,6 @@ fn decide(similarity: Option<Similarity>, threshold: i16) -> Decision {
         Some(similarity) if similarity.reaches(threshold) => Decision::Match,
         _ => Decision::Unknown,
     }
-}
-
-/// Keeps the two nearest *different* identities, of which `best` is the nearer one.
-fn rank(best: &mut Option<Candidate>, runner_up: &mut Option<Candidate>, candidate: Candidate) {
-    let is_same = |place: &Option<Candidate>| place.is_some_and(|kept| kept.identity == candidate.identity);
-    if precedes(&candidate, best) {
-        if !is_same(best) {
-            *runner_up = *best;
-        }
-        *best = Some(candidate);
-    } else if !is_same(best) && precedes(&candidate, runner_up) {
-        *runner_up = Some(candidate);
-    }
-}
-
-/// Whether a candidate ranks before what is kept: nearer, or as near with a lower number.
-fn precedes(candidate: &Candidate, kept: &Option<Candidate>) -> bool {
-    let key = |c: &Candidate| (c.similarity, core::cmp::Reverse(c.identity));
-    kept.as_ref().is_none_or(|kept| key(candidate) > key(kept))
 }
 
 #[cfg(test)]
@@ -111,7 +96,7 @@ mod tests {
     fn gallery(templates: &[(&str, &[i16])]) -> Gallery {
         let mut gallery = Gallery::new();
         for (name, raw) in templates {
-            gallery.add(&[0; 32], name, embedding(raw)).unwrap();
+            gallery.add(&[0; 32], name, &embedding(raw)).unwrap();
         }
         gallery
     }
@@ -168,7 +153,7 @@ mod tests {
             let probe = embedding(&probe);
             let (mut known, mut nearest) = (Gallery::new(), BTreeMap::new());
             for (name, raw) in templates.iter().filter(|(_, raw)| *raw != [0; 3]) {
-                let Ok(number) = known.add(&[0; 32], &format!("{name}"), embedding(raw)) else { continue };
+                let Ok(number) = known.add(&[0; 32], &format!("{name}"), &embedding(raw)) else { continue };
                 let similarity = probe.similarity(&embedding(raw));
                 let entry = nearest.entry(number).or_insert(similarity);
                 *entry = similarity.max(*entry);
