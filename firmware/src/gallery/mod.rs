@@ -122,8 +122,8 @@ impl Gallery {
     /// # Errors
     /// [`GalleryError::NotFound`].
     pub fn remove(&mut self, number: u32) -> Result<(), GalleryError> {
-        let place = self.place(number).ok_or(GalleryError::NotFound)?;
-        self.identities.remove(place);
+        self.identity(number).ok_or(GalleryError::NotFound)?;
+        self.identities.retain(|identity| identity.number != number);
         self.templates.remove(number);
         Ok(())
     }
