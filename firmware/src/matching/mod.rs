@@ -83,7 +83,7 @@ fn decide(similarity: Option<Similarity>, threshold: i16) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use deja_shared::embedding::Q15_ONE;
+    use deja_shared::embedding::{MAX_DIMENSION, Q15_ONE};
     use proptest::prelude::*;
     use std::collections::BTreeMap;
     use std::format;
@@ -145,30 +145,54 @@ mod tests {
         /// Few different components, so that equal cosines are common.
         #[test]
         fn ranks_as_a_sorted_list_does(
-            templates in proptest::collection::vec((0..6u8, proptest::array::uniform3(-2..=2i16)), 0..20),
-            probe in proptest::array::uniform3(-2..=2i16),
+            templates in proptest::collection::vec((0..6u8, proptest::collection::vec(-2..=2i16, 3)), 0..20),
+            probe in proptest::collection::vec(-2..=2i16, 3),
             threshold: i16,
         ) {
-            prop_assume!(probe != [0; 3]);
-            let probe = embedding(&probe);
-            let (mut known, mut nearest) = (Gallery::new(), BTreeMap::new());
-            for (name, raw) in templates.iter().filter(|(_, raw)| *raw != [0; 3]) {
-                let Ok(number) = known.add(&[0; 32], &format!("{name}"), &embedding(raw)) else { continue };
-                let similarity = probe.similarity(&embedding(raw));
-                let entry = nearest.entry(number).or_insert(similarity);
-                *entry = similarity.max(*entry);
-            }
-            let mut sorted: Vec<_> = nearest.iter().map(|(&identity, &similarity)| Candidate { identity, similarity }).collect();
-            // Stable, and the map is by ascending number.
-            sorted.sort_by_key(|candidate| core::cmp::Reverse(candidate.similarity));
-            let found = identify(&known, &probe, threshold);
-            prop_assert_eq!(found.best, sorted.first().copied());
-            prop_assert_eq!(found.runner_up, sorted.get(1).copied());
-            let matched = sorted.first().is_some_and(|best| best.similarity.reaches(threshold));
-            prop_assert_eq!(found.decision == Decision::Match, matched);
-            for (&number, &similarity) in &nearest {
-                prop_assert_eq!(verify(&known, number, &probe, threshold).map(|v| v.similarity), Some(similarity));
-            }
+            check(&templates, &probe, threshold)?;
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// So many templates that most are passed over.
+        #[test]
+        fn ranks_many_templates_as_a_sorted_list_does((templates, probe) in many(), threshold: i16) {
+            check(&templates, &probe, threshold)?;
+        }
+    }
+
+    fn many() -> impl Strategy<Value = (Vec<(u8, Vec<i16>)>, Vec<i16>)> {
+        (1..=MAX_DIMENSION).prop_flat_map(|dimension| {
+            let component = || prop_oneof![3 => -127..=127i16, 2 => -1..=1i16, 1 => Just(127i16), 1 => Just(-127i16)];
+            let raw = move || proptest::collection::vec(component(), dimension);
+            (proptest::collection::vec((0..40u8, raw()), 0..150), raw())
+        })
+    }
+
+    fn check(templates: &[(u8, Vec<i16>)], probe: &[i16], threshold: i16) -> Result<(), TestCaseError> {
+        let Ok(probe) = Embedding::from_raw(probe) else { return Ok(()) };
+        let (mut known, mut nearest) = (Gallery::new(), BTreeMap::new());
+        for (name, raw) in templates {
+            let Ok(template) = Embedding::from_raw(raw) else { continue };
+            let Ok(number) = known.add(&[0; 32], &format!("{name}"), &template) else { continue };
+            let similarity = probe.similarity(&template);
+            let entry = nearest.entry(number).or_insert(similarity);
+            *entry = similarity.max(*entry);
+        }
+        let candidate = |(&identity, &similarity)| Candidate { identity, similarity };
+        let mut sorted: Vec<_> = nearest.iter().map(candidate).collect();
+        // Stable, and the map is by ascending number.
+        sorted.sort_by_key(|candidate| core::cmp::Reverse(candidate.similarity));
+        let found = identify(&known, &probe, threshold);
+        prop_assert_eq!(found.best, sorted.first().copied());
+        prop_assert_eq!(found.runner_up, sorted.get(1).copied());
+        let matched = sorted.first().is_some_and(|best| best.similarity.reaches(threshold));
+        prop_assert_eq!(found.decision == Decision::Match, matched);
+        for (&number, &similarity) in &nearest {
+            prop_assert_eq!(verify(&known, number, &probe, threshold).map(|v| v.similarity), Some(similarity));
+        }
+        Ok(())
     }
 }
