@@ -70,14 +70,19 @@ impl MemoryMap {
     /// One line of the picture: the arena while one layer runs.
     fn line(&self, layer: usize) -> (String, u64) {
         let mut cells = vec!['·'; WIDTH];
-        let mut bytes = 0;
-        for place in self.tensors.iter().filter(|place| place.taken.contains(&layer)) {
-            bytes += place.bytes;
-            let column = |byte: u64| (byte * WIDTH as u64).div_ceil(u64::from(self.arena_bytes.max(1))) as usize;
-            let start = (u64::from(place.offset) * WIDTH as u64 / u64::from(self.arena_bytes.max(1))) as usize;
-            let end = column(u64::from(place.offset) + place.bytes).clamp(start, WIDTH);
+        let (mut bytes, mut behind) = (0, 0);
+        let mut taken: Vec<&Place> = self.tensors.iter().filter(|place| place.taken.contains(&layer)).collect();
+        taken.sort_by_key(|place| (place.offset, place.written_by == Some(layer)));
+        for place in taken {
+            let (start, end) = (u64::from(place.offset), u64::from(place.offset) + place.bytes);
+            // What lies in the place of another takes no more.
+            bytes += end.saturating_sub(start.max(behind));
+            behind = behind.max(end);
+            let arena = u64::from(self.arena_bytes.max(1));
+            let first = (start * WIDTH as u64 / arena) as usize;
+            let last = ((end * WIDTH as u64).div_ceil(arena) as usize).clamp(first, WIDTH);
             let mark = if place.written_by == Some(layer) { '█' } else { '▒' };
-            cells[start.min(WIDTH)..end].fill(mark);
+            cells[first.min(WIDTH)..last].fill(mark);
         }
         (cells.into_iter().collect(), bytes)
     }
