@@ -57,7 +57,10 @@ fn move_to_start(slab: &mut [i8], gap: usize) {
     }
     let mut rest = slab;
     while let Some((to, from)) = rest.split_at_mut_checked(gap) {
-        to.iter_mut().zip(from.iter()).for_each(|(to, &from)| *to = from);
+        let count = to.len().min(from.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
+            to.copy_from_slice(from);
+        }
         rest = from;
     }
 }
