@@ -55,7 +55,7 @@ impl Placed {
         Ok(Self { ranges, wide, lowered, plan, ..self.clone() })
     }
 
-    /// What is to be small: bytes above the limit, instructions that the plan brings with it, bytes.
+    /// What is to be small: bytes above the limit, what the plan costs, bytes.
     fn cost(&self) -> (usize, u64, usize) {
         let Plan { bytes, overhead, .. } = self.plan;
         match self.arena_limit {
@@ -85,7 +85,7 @@ impl Placed {
 }
 
 /// Lowers `graph` with its nodes as they stand, depth first, and depth first from the last input on, with residual
-/// layers apart and joined, and keeps what needs the smallest arena, or of those within `limit` the fewest instructions;
+/// layers apart and joined, and keeps what needs the smallest arena, or of those within `limit` costs least;
 /// of several, what comes first in this list. See [`plan`].
 ///
 /// # Errors

@@ -7,8 +7,8 @@ use deja_shared::model::{ALIGNMENT, MAX_CHAIN, Span};
 use super::group::Group;
 use super::network::Network;
 
-/// Without a limit, the instructions of chains may be this part of the multiply-accumulates.
-const CHEAP: u64 = 40;
+/// Without a limit, chains may cost this part of the multiply-accumulates.
+const CHEAP: u64 = 25;
 
 /// Groups that cover a network from its first to its last layer, such that none needs more than `limit` bytes, or where
 /// that cannot be, more than is unavoidable.

@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
-use deja_shared::model::{Chain, LayerKind, Span, Tensor, is_safe};
+use deja_shared::model::{Chain, Span, Tensor, is_safe};
 
 use super::blocks::padded;
 use super::network::Network;
 
-/// Instructions that it takes a Cortex-M4, about, to begin one more run of a layer on some rows.
+/// What it costs to begin one more run of a layer on some rows, in multiply-accumulates that take as long: measured on
+/// Cortex-M4 and M55, whichever is more.
 const RUN: u64 = 900;
-/// The same for each channel of a depthwise convolution, whose filters are unpacked for every run.
-const RUN_A_CHANNEL: u64 = 160;
+/// The same for each channel that a layer with weights writes, whose filters are made ready for every run.
+const RUN_A_CHANNEL: u64 = 250;
 
 /// Consecutive layers, and what they need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(super) struct Group {
     pub homes: Vec<(usize, usize)>,
     /// Bytes of everything that is needed meanwhile.
     pub bytes: usize,
-    /// Instructions beyond those of whole layers, about.
+    /// What it costs beyond whole layers, in multiply-accumulates that take as long, about.
     pub overhead: u64,
 }
 
@@ -103,7 +104,7 @@ impl Walk {
             if let Some(slab) = slabs.iter_mut().find(|slab| slab.0 == number) {
                 slab.1 = slab.1.max(slots.end);
             }
-            // Four bytes move in two instructions; a kernel in place copies its input first where that lies elsewhere.
+            // Four bytes move in as long as two take; a kernel in place copies its input first where that lies elsewhere.
             let copied = number > 0 && network.layers[number - 1].kind.is_in_place() && inner.contains(&number);
             let rows = run.moved.len() + if copied { run.rows.len() } else { 0 };
             let begins = if run.rows.start == 0 { 0 } else { begin(network, number) };
@@ -113,10 +114,10 @@ impl Walk {
     }
 }
 
-/// Instructions that it takes, about, to begin one more run of the layer that writes an activation.
+/// What it costs to begin one more run of the layer that writes an activation.
 fn begin(network: &Network, number: usize) -> u64 {
-    let is_depthwise = number > 0 && network.layers[number - 1].kind == LayerKind::Depthwise;
-    let channels = if is_depthwise { network.activations[number].shape.channels } else { 0 };
+    let has_weights = number > 0 && network.layers[number - 1].kind.has_weights();
+    let channels = if has_weights { network.activations[number].shape.channels } else { 0 };
     RUN + RUN_A_CHANNEL * u64::from(channels)
 }
 

@@ -35,7 +35,7 @@ pub struct Plan {
     pub lower_bound: usize,
     /// The first layer of the group that needs so much.
     pub peak: usize,
-    /// Instructions on account of the chains, and of layers that are computed again, about.
+    /// What chains and layers that are computed again cost, in multiply-accumulates that take as long, about.
     pub overhead: u64,
 }
 
@@ -111,9 +111,9 @@ fn blocks(network: &Network, groups: &[Group], homes: &[usize]) -> Vec<Block> {
     blocks
 }
 
-/// Groups of a lowered network's layers, and places for its activations: within `limit` bytes, with as few instructions
-/// more as that takes; where nothing is within it, in as few bytes as there is a way to. Without a limit, in as few bytes
-/// as chains can do whose instructions are no more than a fortieth of the network's multiply-accumulates.
+/// Groups of a lowered network's layers, and places for its activations: within `limit` bytes, at as little cost as that
+/// takes; where nothing is within it, in as few bytes as there is a way to. Without a limit, in as few bytes as chains can do
+/// that cost no more than a twenty-fifth of the network's multiply-accumulates.
 ///
 /// The last tensor, the raw embedding, does not lie in the arena and has no place.
 pub fn plan(lowered: &Lowered, limit: Option<usize>) -> Plan {
@@ -121,10 +121,15 @@ pub fn plan(lowered: &Lowered, limit: Option<usize>) -> Plan {
         let network = Network::new(lowered, order);
         Plan::of(&network, &chains::choose(&network, limit))
     };
-    let once = plan((0..lowered.layers.len()).collect());
+    let whole = Plan::whole(lowered);
+    if limit.is_some_and(|limit| whole.bytes <= limit) {
+        return whole;
+    }
+    let once = plan(whole.order.clone());
     match limit {
         Some(limit) if once.bytes > limit => recompute::within(limit, lowered, once, plan),
-        _ => once,
+        _ if once.bytes < whole.bytes => once,
+        _ => whole,
     }
 }
 
