@@ -10,8 +10,6 @@ use deja_tests::binary::firmware::{self, Bound, EMBED, is_panic};
 
 /// Most bytes on the stack between a picture and its embedding: kernels keep their scratch memory there, 6 KB at most.
 const EMBED_STACK: u32 = 15 << 10;
-/// Whose matrices can still panic.
-const CAN_PANIC: [&str; 3] = ["mps2-an386", "mps2-an500", "mps2-an505"];
 
 #[test]
 fn embedding_cannot_panic_and_computes_with_integers_alone() {
@@ -21,7 +19,7 @@ fn embedding_cannot_panic_and_computes_with_integers_alone() {
         let names = graph.names();
         println!("{}: {} functions; through registers {:#?}", board.name, names.len(), graph.indirect());
         let panic = graph.path_to(is_panic);
-        assert!(panic.is_none() || CAN_PANIC.contains(&board.name), "{} can panic: {panic:#?}", board.name);
+        assert!(panic.is_none(), "{} can panic: {panic:#?}", board.name);
         let float = graph.path_to(is_soft_float);
         assert!(float.is_none(), "{} has floating-point numbers: {float:#?}", board.name);
         assert!(graph.floats().is_empty(), "{} has floating-point numbers: {:#x?}", board.name, graph.floats());

@@ -7,6 +7,10 @@
 
 use core::arch::naked_asm;
 
+use deja_shared::quant::MULTIPLIER_BITS;
+
+use crate::kernels::Summand;
+
 /// What routines for pairs of filters read, at the offsets in the comments.
 #[repr(C)]
 pub struct Pairs {
@@ -41,6 +45,7 @@ pub struct Four {
 
 /// The other terms of a sum whose first terms lie where the results go.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Sum {
     /// 0: what does not depend on the values, in steps of 2⁻³².
     pub constant: i64,
@@ -50,6 +55,14 @@ pub struct Sum {
     pub step: usize,
     /// 16: rows that have results, up to four.
     pub rows: usize,
+}
+
+impl Sum {
+    /// What a summand adds: `multiplier·2⁸·value`, and the rounding and the zero points, results being `step` bytes apart.
+    pub fn new(summand: Summand, zero_point: i8, step: usize) -> Self {
+        let rounding = (i64::from(zero_point) << MULTIPLIER_BITS) + (1 << (MULTIPLIER_BITS - 1));
+        Self { constant: rounding + summand.term(0), multiplier: summand.multiplier, step, rows: 4 }
+    }
 }
 
 /// Two taps of four rows times two outputs: 52 bytes, which [`four`] counts with.

@@ -5,7 +5,8 @@
 //! where bounds are checked.
 //!
 //! * Matrices and dense convolutions: `convolution` lays its windows out as rows of taps, `matrix` takes positions as such,
-//!   `rows` applies filters to four of them at a time or to one; `widen`, `block` and `row` are the assembly of that.
+//!   `words` makes 16 bits of 8, `rows` applies filters to four rows at a time or to one; `widen`, `block` and `row` are the
+//!   assembly of that.
 //! * Depthwise: `plane` brings four channels of a part of the input together, `filters` their filters, `taps` applies these.
 //! * `search`: a probe and four templates at a time.
 //! * `gate`: factors of channels; `clamp`: bounds narrower than an int8.
@@ -37,6 +38,7 @@ mod rows;
 mod search;
 mod taps;
 mod widen;
+mod words;
 
 pub use add::add;
 pub use channel_scale::channel_scale;

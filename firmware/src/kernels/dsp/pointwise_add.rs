@@ -6,8 +6,8 @@ use crate::kernels::{PointwiseAdd, reference};
 /// As [`reference::pointwise_add`].
 pub fn pointwise_add(arguments: PointwiseAdd<'_>) {
     let PointwiseAdd { input, parameters, summand, range, values } = arguments;
-    let matrix = Matrix { fan_in: input.shape.channels.into(), parameters, range };
-    if multiply(matrix, input.data, values, Some(summand)).is_none() {
+    let matrix = Matrix { fan_in: input.shape.channels.into(), parameters, range, summand: Some(summand) };
+    if multiply(matrix, input.data, values).is_none() {
         reference::pointwise_add(PointwiseAdd { input, parameters, summand, range, values });
     }
 }

@@ -65,23 +65,32 @@ pub unsafe extern "C" fn one_row(_to: *mut u32, _row: *const i8, _fours: usize) 
     )
 }
 
-/// Four taps of a window from `$row`, `$at` on, into two pairs of taps.
+/// Four taps of two windows, from `$row` and `$next` and `$at` on, into two pairs of taps each.
 macro_rules! two_pairs {
-    ($row:literal, $at:literal, $to:literal, $and:literal) => {
+    ($row:literal, $next:literal, $at:literal, $to:literal, $and:literal) => {
         concat!(
             "ldr r6, [",
             $row,
             ", #",
             $at,
             "]\n",
-            "sxtb16 r7, r6\n",
+            "ldr r7, [",
+            $next,
+            ", #",
+            $at,
+            "]\n",
+            "sxtb16 r11, r6\n",
             "sxtb16 r6, r6, ror #8\n",
-            "pkhbt r12, r7, r6, lsl #16\n",
-            "pkhtb r6, r6, r7, asr #16\n",
-            "str r12, [r0, #",
+            "sxtb16 r12, r7\n",
+            "sxtb16 r7, r7, ror #8\n",
+            "pkhbt lr, r11, r6, lsl #16\n",
+            "pkhtb r6, r6, r11, asr #16\n",
+            "pkhbt r11, r12, r7, lsl #16\n",
+            "pkhtb r7, r7, r12, asr #16\n",
+            "strd lr, r11, [r0, #",
             $to,
             "]\n",
-            "str r6, [r0, #",
+            "strd r6, r7, [r0, #",
             $and,
             "]\n",
         )
@@ -96,31 +105,43 @@ macro_rules! two_pairs {
 #[rustfmt::skip]
 pub unsafe extern "C" fn four_windows(_to: *mut u32, _from: *const i8, _row: usize, _step: usize) {
     naked_asm!(
-        "push {{r4-r8, lr}}
-        mov r8, #4
+        // Two windows at a time: their rows from r1, r4, r5 and from r8, r9, r10 on.
+        "push {{r4-r11, lr}}
         add r4, r1, r2
         add r5, r4, r2
+        add r8, r1, r3
+        add r9, r4, r3
+        add r10, r5, r3
+        lsl r3, #1
+        mov r2, #2
         1:",
-        two_pairs!("r1", "0", "0", "16"),
-        two_pairs!("r1", "4", "32", "48"),
+        two_pairs!("r1", "r8", "0", "0", "16"),
+        two_pairs!("r1", "r8", "4", "32", "48"),
         "ldrsb r6, [r1, #8]
-        ldrsb r7, [r4]
-        pkhbt r6, r6, r7, lsl #16
-        str r6, [r0, #64]",
-        two_pairs!("r4", "1", "80", "96"),
-        two_pairs!("r4", "5", "112", "128"),
-        two_pairs!("r5", "0", "144", "160"),
-        two_pairs!("r5", "4", "176", "192"),
-        // The weight of the tap beside it is zero.
+        ldrsb r7, [r8, #8]
+        ldrsb r11, [r4]
+        ldrsb r12, [r9]
+        pkhbt r6, r6, r11, lsl #16
+        pkhbt r7, r7, r12, lsl #16
+        strd r6, r7, [r0, #64]",
+        two_pairs!("r4", "r9", "1", "80", "96"),
+        two_pairs!("r4", "r9", "5", "112", "128"),
+        two_pairs!("r5", "r10", "0", "144", "160"),
+        two_pairs!("r5", "r10", "4", "176", "192"),
+        // The weights of the taps beside them are zeros.
         "ldrsb r6, [r5, #8]
-        str r6, [r0, #208]
+        ldrsb r7, [r10, #8]
+        strd r6, r7, [r0, #208]
         add r1, r3
         add r4, r3
         add r5, r3
-        adds r0, #4
-        subs r8, #1
+        add r8, r3
+        add r9, r3
+        add r10, r3
+        adds r0, #8
+        subs r2, #1
         bne 1b
-        pop {{r4-r8, pc}}"
+        pop {{r4-r11, pc}}"
     )
 }
 
