@@ -9,7 +9,7 @@ use deja_tests::binary::Graph;
 use deja_tests::binary::firmware::{self, Bound, EMBED, is_panic};
 
 /// Most bytes on the stack between a picture and its embedding: kernels keep their scratch memory there, 6 KB at most.
-const EMBED_STACK: u32 = 15 << 10;
+const EMBED_STACK: u32 = 10 << 10;
 
 #[test]
 fn embedding_cannot_panic_and_computes_with_integers_alone() {

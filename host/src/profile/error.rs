@@ -21,7 +21,10 @@ pub enum ProfileError {
     #[error("the model does not fit the board's flash; quantize a smaller network: {0}")]
     Store(Refusal),
     /// The board has too little activation memory.
-    #[error("the model needs {needed} bytes of activation memory, but {board} has {found}: quantize a smaller network")]
+    #[error(
+        "the model needs {needed} bytes of activation memory, but {board} has {found}: quantize it with --arena-limit \
+         {found}, or quantize a smaller network"
+    )]
     Arena {
         /// The board's name.
         board: String,
