@@ -76,6 +76,7 @@ fn table(profile: &Profile) -> Table {
         right(unit),
         right(&per_mac),
         right("share"),
+        right("arena"),
         right("flash"),
         right("stack"),
     ]);
@@ -89,6 +90,7 @@ fn table(profile: &Profile) -> Table {
             thousands(layer.count.number()),
             layer.per_mac().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
             share(layer.count.number(), whole),
+            thousands(layer.arena_bytes),
             thousands(layer.flash_bytes.into()),
             thousands(layer.stack_bytes.into()),
         ]);

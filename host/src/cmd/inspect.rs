@@ -1,9 +1,9 @@
 //! `deja inspect`: what is in a model file.
 
 use super::Context;
-use super::memory_map::MemoryMap;
 use crate::device::cosine;
 use crate::hexadecimal::hexadecimal;
+use crate::profile::MemoryMap;
 use crate::profile::macs;
 use crate::quantize::Int8Model;
 use crate::ui::{Align, Table};

@@ -17,7 +17,6 @@ mod flash;
 mod gallery;
 mod identify;
 mod inspect;
-mod memory_map;
 mod mine;
 mod model;
 mod profile;

@@ -120,6 +120,7 @@ mod tests {
             output: [4, 2, 8],
             macs: 1000,
             count: Count::Instructions(1000),
+            arena_bytes: 0,
             flash_bytes: 160,
             stack_bytes: 0,
         };

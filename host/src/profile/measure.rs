@@ -8,7 +8,7 @@ use deja_shared::model::Model;
 use deja_shared::protocol::endpoints::endpoint;
 use deja_shared::protocol::messages::{self, LayerTicks, Profiled};
 
-use super::{Count, LayerProfile, Profile, ProfileError, flash_with};
+use super::{Count, LayerProfile, MemoryMap, Profile, ProfileError, flash_with};
 use crate::device::{Address, Client, Patience, connector};
 use crate::simulator::build_firmware;
 use crate::simulator::machine::Board;
@@ -90,11 +90,14 @@ fn profile(
     tick: impl Fn(u64) -> Count,
     (ticks, measured): (u64, &[LayerTicks]),
 ) -> Profile {
+    let map = MemoryMap::new(model);
     let layers: Vec<LayerProfile> = model
         .layers()
         .zip(measured)
         .enumerate()
-        .map(|(number, (layer, &ticks))| LayerProfile::new(model, number, &layer, (tick(ticks.ticks.into()), ticks)))
+        .map(|(number, (layer, &ticks))| {
+            LayerProfile::new((model, &map), number, &layer, (tick(ticks.ticks.into()), ticks))
+        })
         .collect();
     let inside: u64 = measured.iter().map(|layer| u64::from(layer.ticks)).sum();
     Profile {

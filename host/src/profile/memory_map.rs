@@ -67,24 +67,37 @@ impl MemoryMap {
         Self { arena_bytes: model.header().arena_bytes, unshared_bytes, tensors }
     }
 
-    /// One line of the picture: the arena while one layer runs.
-    fn line(&self, layer: usize) -> (String, u64) {
-        let mut cells = vec!['·'; WIDTH];
+    /// Bytes that hold something while a layer runs.
+    pub fn bytes(&self, layer: usize) -> u64 {
         let (mut bytes, mut behind) = (0, 0);
-        let mut taken: Vec<&Place> = self.tensors.iter().filter(|place| place.taken.contains(&layer)).collect();
-        taken.sort_by_key(|place| (place.offset, place.written_by == Some(layer)));
-        for place in taken {
+        for place in self.taken(layer) {
             let (start, end) = (u64::from(place.offset), u64::from(place.offset) + place.bytes);
             // What lies in the place of another takes no more.
             bytes += end.saturating_sub(start.max(behind));
             behind = behind.max(end);
-            let arena = u64::from(self.arena_bytes.max(1));
+        }
+        bytes
+    }
+
+    /// What is there while a layer runs, by where it lies, what it writes last.
+    fn taken(&self, layer: usize) -> Vec<&Place> {
+        let mut taken: Vec<&Place> = self.tensors.iter().filter(|place| place.taken.contains(&layer)).collect();
+        taken.sort_by_key(|place| (place.offset, place.written_by == Some(layer)));
+        taken
+    }
+
+    /// One line of the picture: the arena while one layer runs.
+    fn line(&self, layer: usize) -> String {
+        let mut cells = vec!['·'; WIDTH];
+        let arena = u64::from(self.arena_bytes.max(1));
+        for place in self.taken(layer) {
+            let (start, end) = (u64::from(place.offset), u64::from(place.offset) + place.bytes);
             let first = (start * WIDTH as u64 / arena) as usize;
             let last = ((end * WIDTH as u64).div_ceil(arena) as usize).clamp(first, WIDTH);
             let mark = if place.written_by == Some(layer) { '█' } else { '▒' };
             cells[first.min(WIDTH)..last].fill(mark);
         }
-        (cells.into_iter().collect(), bytes)
+        cells.into_iter().collect()
     }
 }
 
@@ -111,7 +124,7 @@ impl fmt::Display for MemoryMap {
         writeln!(f, "layer  ▒ read, █ written{:>width$}", "bytes", width = WIDTH - 6)?;
         let layers = self.tensors.iter().map(|place| place.last_read_by + 1).max().unwrap_or(0);
         for layer in 0..layers {
-            let (cells, bytes) = self.line(layer);
+            let (cells, bytes) = (self.line(layer), self.bytes(layer));
             write!(f, "{}{layer:>5}  {cells} {bytes:>8}", if layer > 0 { "\n" } else { "" })?;
         }
         Ok(())

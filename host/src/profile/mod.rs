@@ -9,11 +9,13 @@ pub mod cycle_model;
 mod error;
 mod flash;
 mod measure;
+mod memory_map;
 mod random_model;
 
 pub use error::ProfileError;
 pub use flash::flash_with;
 pub use measure::{emulated, measure};
+pub use memory_map::MemoryMap;
 pub use random_model::random_model;
 
 use deja_shared::model::{Layer, Model};
@@ -88,6 +90,8 @@ pub struct LayerProfile {
     /// What it takes.
     #[serde(flatten)]
     pub count: Count,
+    /// Bytes of activations that hold something while it runs; in layers that run together, the same for all of them.
+    pub arena_bytes: u64,
     /// Its constants: weights or table, biases, multipliers.
     pub flash_bytes: u32,
     /// How deep the whole stack was while it ran.
@@ -95,7 +99,12 @@ pub struct LayerProfile {
 }
 
 impl LayerProfile {
-    fn new(model: &Model<'_>, number: usize, layer: &Layer, (count, ticks): (Count, LayerTicks)) -> Self {
+    fn new(
+        (model, map): (&Model<'_>, &MemoryMap),
+        number: usize,
+        layer: &Layer,
+        (count, ticks): (Count, LayerTicks),
+    ) -> Self {
         let shape = model.tensor(layer.output).shape;
         let constants = model.biases(layer).len() + model.multipliers(layer).len();
         Self {
@@ -104,6 +113,7 @@ impl LayerProfile {
             output: [shape.height, shape.width, shape.channels],
             macs: macs(model, layer),
             count,
+            arena_bytes: map.bytes(number),
             flash_bytes: layer.weights_bytes + (constants * size_of::<i32>()) as u32,
             stack_bytes: ticks.stack_bytes,
         }
